@@ -1,0 +1,49 @@
+# Every verb sets up what it needs; `make demo` and `make test` are the two to start with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format typecheck bench docs test-matrix test-lowest clean
+
+help: ## Show the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[dev]"
+	@touch $@
+
+demo: $(READY) ## Bill a LangChain agent's run on a Keito that runs on this machine
+	@$(BIN)/python examples/support_agent.py
+
+test: $(READY) ## Run the test suite
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy --strict, pyright, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx
+	@$(BIN)/python -m benchmarks
+
+docs: $(READY) ## Build the documentation into site/
+	@$(BIN)/mkdocs build --strict --quiet
+
+test-matrix: $(READY) ## Run the core's tests on Python 3.9 to 3.13
+	@UV=$(BIN)/uv scripts/test-matrix
+
+test-lowest: $(READY) ## Run the core's tests on the oldest dependencies that keito accepts
+	@UV=$(BIN)/uv scripts/test-matrix --lowest
+
+clean: ## Remove what the verbs made
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache
