@@ -1,0 +1,52 @@
+"""The run in whose context the code executes."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from keito.metering.outcome import Outcome
+    from keito.metering.run import AgentRun
+
+_current: ContextVar[Optional[AgentRun]] = ContextVar("keito_run", default=None)
+_log = logging.getLogger("keito.billing")
+
+
+def current_run() -> Optional[AgentRun]:
+    """The open run that this code is part of, or `None`.
+
+    It follows the context: asyncio tasks see it, and threads that were started with a copy of the context.
+    """
+    run = _current.get()
+    return run if run is not None and run.is_open else None
+
+
+def log_outcome(outcome: Outcome) -> bool:
+    """Log an outcome to the current run.
+
+    Returns:
+        Whether it counts. Without a run around the code it is not billed, and a warning says so.
+    """
+    run = current_run()
+    if run is None:
+        _log.warning("Outcome %r was logged outside of any run and is not billed", outcome.type)
+        return False
+    return run.log_outcome(outcome)
+
+
+def enter_run(run: AgentRun) -> Optional[AgentRun]:
+    """Make `run` the current one of this context; answers the previous one, to be given to `leave_run`."""
+    previous = _current.get()
+    _current.set(run)
+    return previous
+
+
+def leave_run(run: AgentRun, previous: Optional[AgentRun]) -> None:
+    """Undo `enter_run`, if this is the context where it happened.
+
+    A ContextVar's own token cannot be used: a generator may be closed, and so its run end, in another context.
+    """
+    if _current.get() is run:
+        _current.set(previous)

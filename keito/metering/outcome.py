@@ -1,0 +1,87 @@
+"""What a run achieved for somebody who pays for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Optional, Union
+
+EVIDENCE_LIMIT = 2048
+"""Bytes of compact UTF-8 JSON. Half of the 4,096 that Keito accepts as metadata, so that an outcome always fits."""
+
+TEXT_LIMIT = 100
+"""Characters of an outcome's type."""
+
+Number = Union[int, float, str, Decimal]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One billable result of an agent's run, such as a resolved ticket.
+
+    Args:
+        type: What was achieved: any name, or a member of `keito.OutcomeTypes`.
+        unit_price: Price of one, in the currency of the project's client; not given when Keito's own price applies.
+        quantity: How many.
+        description: Text for the person who reads the invoice; the type stands in for it.
+        evidence: Ids and facts that prove it, JSON-ready and at most 2,048 bytes. It is posted as given.
+
+    Raises:
+        ValueError: A value is missing, negative, not finite, not JSON or too large.
+    """
+
+    type: str
+    unit_price: Optional[Decimal] = None
+    quantity: Decimal = Decimal(1)
+    description: Optional[str] = None
+    evidence: Optional[Mapping[str, Any]] = None
+
+    def __init__(
+        self,
+        type: str,
+        unit_price: Optional[Number] = None,
+        quantity: Number = 1,
+        description: Optional[str] = None,
+        evidence: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        # Written by hand so that prices may be given as 0.99 or "0.99" and are Decimal from here on.
+        values = {
+            "type": _name(type),
+            "unit_price": None if unit_price is None else _amount("unit_price", unit_price),
+            "quantity": _amount("quantity", quantity),
+            "description": description,
+            "evidence": None if evidence is None else _evidence(evidence),
+        }
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
+
+
+def _name(value: str) -> str:
+    name = str(getattr(value, "value", value)).strip()
+    if not name or len(name) > TEXT_LIMIT:
+        raise ValueError(f"Outcome.type is 1 to {TEXT_LIMIT} characters, such as 'ticket_resolved'; got {value!r}")
+    return name
+
+
+def _amount(field: str, value: Number) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f"Outcome.{field} is not a number: {value!r}") from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"Outcome.{field} is finite and not negative; got {value!r}")
+    return amount
+
+
+def _evidence(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"Outcome.evidence is not JSON: {error}") from None
+    if size > EVIDENCE_LIMIT:
+        raise ValueError(f"Outcome.evidence is {size:,} bytes as JSON; at most {EVIDENCE_LIMIT:,} fit beside the rest")
+    copied: Mapping[str, Any] = json.loads(text)  # what the caller changes later is no part of the record
+    return copied

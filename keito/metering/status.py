@@ -1,0 +1,30 @@
+"""How a run stands."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Optional
+
+
+class RunStatus(str, Enum):
+    """How a run stands."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def after(cls, error: Optional[BaseException]) -> RunStatus:
+        """The status of a run that ended with `error`, or without one.
+
+        Somebody who stops listening cancels a run, and so does Ctrl-C: the agent itself did not fail.
+        """
+        if error is None:
+            return cls.COMPLETED
+        stopped = isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt))
+        return cls.CANCELLED if stopped else cls.FAILED

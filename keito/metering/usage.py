@@ -1,0 +1,69 @@
+"""Tokens of one model call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one model call, in the terms of OpenTelemetry's GenAI conventions.
+
+    Every other count is a part of `input_tokens` or of `output_tokens`, never an addition to it:
+    https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+
+    Attributes:
+        input_tokens: All input, cache reads and writes included.
+        output_tokens: All output, reasoning included.
+        cache_read_tokens: Input that was read from the provider's prompt cache.
+        cache_write_tokens: Input that was written to it, whatever its lifetime.
+        cache_write_5m_tokens: Those of `cache_write_tokens` that are kept for 5 minutes.
+        cache_write_1h_tokens: Those of `cache_write_tokens` that are kept for 1 hour.
+        reasoning_tokens: Output that the user does not see.
+        input_audio_tokens: Input that was sound.
+        output_audio_tokens: Output that is sound.
+        other_kinds: Names of further kinds that the provider counted. They may have prices of their own.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    other_kinds: tuple[str, ...] = ()
+
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of both. For totals only: a price depends on the size of each call."""
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in _FIELDS})
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def problem(self) -> Optional[str]:
+        """Why the counts cannot be true, or `None`."""
+        if any(getattr(self, name) < 0 for name in _COUNTS):
+            return "negative token count"
+        if any(whole < part for whole, part in self._parts()):
+            return "token counts do not add up"
+        return None
+
+    def _parts(self) -> tuple[tuple[int, int], ...]:
+        return (
+            (self.input_tokens, self.cache_read_tokens + self.cache_write_tokens),
+            (self.cache_write_tokens, self.cache_write_5m_tokens + self.cache_write_1h_tokens),
+            (self.output_tokens, self.reasoning_tokens),
+            (self.input_tokens, self.input_audio_tokens),
+            (self.output_tokens, self.output_audio_tokens),
+        )
+
+
+_FIELDS = tuple(field.name for field in fields(Usage))
+_COUNTS = tuple(name for name in _FIELDS if name != "other_kinds")
