@@ -1,0 +1,1 @@
+"""The protocol, free of I/O, and the two drivers that wait."""

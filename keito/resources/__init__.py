@@ -1,0 +1,1 @@
+"""One module per resource; each endpoint is described once and serves both clients."""

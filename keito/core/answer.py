@@ -1,0 +1,98 @@
+"""Read answers: models out of successes, errors out of everything else. Nothing in this module does I/O."""
+
+import json
+from functools import cache
+from typing import Any, Callable, Optional, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from keito.core.call import Call, Page
+from keito.core.errors import KeitoApiError, error_class
+from keito.core.reply import Reply
+
+T = TypeVar("T")
+
+
+@cache
+def reader(model: type[T]) -> Callable[[Reply], T]:
+    """How to read answers that hold one `model`; built at its first use.
+
+    The JSON goes to pydantic as bytes, which is 1.4 to 1.8 times as fast as parsing it first.
+    """
+    validate = TypeAdapter(model).validator.validate_json
+
+    def parse(reply: Reply) -> T:
+        value: T = validate(reply.content)
+        return value
+
+    return parse
+
+
+@cache
+def page_reader(model: type[T]) -> Callable[[Reply], Page[T]]:
+    """How to read one page of a list of `model`."""
+    page: Any = Page[model]  # type: ignore[valid-type]
+    return reader(page)
+
+
+def nothing(_: Reply) -> None:
+    """Read an answer whose body does not matter."""
+
+
+def read(call: Call[T], reply: Reply) -> T:
+    """Parse a success.
+
+    Raises:
+        KeitoApiError: The body is not what the endpoint promises: HTML, nothing at all, JSON of another shape.
+    """
+    try:
+        return call.parse(reply)
+    except (ValidationError, ValueError) as error:
+        complaint = f"the answer is not what this endpoint promises ({_complaint(error)})"
+        raise _with_answer(KeitoApiError, f"{call.name}: {complaint}", reply) from None
+
+
+def _complaint(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return "it is not JSON"
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+def error_of(call: Call[Any], reply: Reply, retry_after: Optional[float]) -> KeitoApiError:
+    """The error for an answer that is no success; `str()` of it names the request and the server's own words."""
+    return _with_answer(error_class(reply.status), call.name, reply, retry_after)
+
+
+def _with_answer(
+    kind: type[KeitoApiError], message: str, reply: Reply, retry_after: Optional[float] = None
+) -> KeitoApiError:
+    response = reply.public()
+    return kind(
+        message,
+        status_code=reply.status,
+        body=_content_of(response),
+        headers=response.headers,
+        raw_response=response,
+        retry_after=retry_after,
+    )
+
+
+def _content_of(response: httpx.Response) -> Any:
+    """An answer's JSON, else its text, else `None`."""
+    if not response.content:
+        return None
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return response.content.decode("utf-8", "replace")
+
+
+def object_of(reply: Reply) -> dict[str, Any]:
+    """An answer that is a JSON object of no particular shape."""
+    value = json.loads(reply.content)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value  # pyright: ignore[reportUnknownVariableType]

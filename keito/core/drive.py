@@ -1,0 +1,160 @@
+"""The blocking driver: the only place where `Keito` waits."""
+
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import httpx
+
+from keito.core.call import Call
+from keito.core.errors import KeitoError
+from keito.core.reply import Reply
+from keito.core.retry import Flow, Lost, Outcome, Sleep, exchange
+from keito.core.transport import Transports, deadline
+from keito.core.wire import Wire
+
+_KEPT = 20
+"""Idle connections that a client keeps open, as httpx does."""
+
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+"""What sending can raise; all of it becomes `Lost`."""
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+def lost(error: Exception, wire: Wire) -> Lost:
+    """An attempt that ended with an exception of the network."""
+    timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
+    sent = not isinstance(error, _NOT_SENT)
+    what = ("no answer in time from" if sent else "no connection in time to") if timed_out else None
+    what = what or ("the connection broke to" if sent else "no connection to")
+    return Lost(f"{what} {wire.base_url.host} ({str(error) or type(error).__name__})", timed_out, sent)
+
+
+def closed() -> KeitoError:
+    """The error for using a client after it was closed."""
+    return KeitoError("this Keito client is closed; create another one")
+
+
+class Driver:
+    """Performs calls over HTTP and blocks while it waits. Thread-safe; a forked child opens its own connections.
+
+    Args:
+        wire: How calls look on the wire.
+        max_retries: How often a failed attempt is repeated where the call does not say.
+        http: The caller's own httpx client; it stays open when the driver is closed.
+    """
+
+    def __init__(self, wire: Wire, max_retries: int, http: Optional[httpx.Client] = None) -> None:
+        self.wire = wire
+        self.max_retries = max_retries
+        self._http = http
+        self._transports: Optional[Transports] = None
+        self._idle: deque[httpx.HTTPTransport] = deque()
+        self._pid = os.getpid()
+        self._closed = False
+        weakref.finalize(self, _close_all, self._idle)
+
+    def perform(self, call: Call[Any]) -> Reply:
+        """Send a call, again if need be, and return the reply of its success."""
+        return self._follow(exchange(call, call.options.get("max_retries", self.max_retries)), call)
+
+    def _follow(self, flow: Flow[Reply], call: Call[Any]) -> Reply:
+        outcome: Optional[Outcome] = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                outcome = None
+                if isinstance(step, Sleep):
+                    time.sleep(step.seconds)
+                else:
+                    outcome = self._send(call)
+        except StopIteration as stop:
+            reply: Reply = stop.value
+            return reply
+
+    def _send(self, call: Call[Any]) -> Outcome:
+        if self._closed:
+            raise closed()
+        request = self.wire.request(call)
+        timeout = self.wire.timeout_of(call)
+        deadline.at = None if timeout is None else time.monotonic() + timeout
+        try:
+            response = self._send_own(request) if self._http is None else self._send_through(self._http, request)
+        except FAILURES as error:
+            return lost(error, self.wire)
+        finally:
+            deadline.at = None
+        return self.wire.reply(response)
+
+    def _send_own(self, request: httpx.Request) -> httpx.Response:
+        transport = self._take()
+        try:
+            response = transport.handle_request(request)
+            response.request = request
+            try:
+                response.read()
+            finally:
+                response.close()
+        finally:
+            self._give_back(transport)
+        return response
+
+    def _send_through(self, http: httpx.Client, request: httpx.Request) -> httpx.Response:
+        own = http.build_request(
+            request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
+        )
+        response = http.send(own, stream=True)
+        try:
+            if isinstance(response.stream, httpx.SyncByteStream):
+                response.stream = _Bounded(response.stream)
+            response.read()
+        finally:
+            response.close()
+        return response
+
+    def _take(self) -> httpx.HTTPTransport:
+        if self._pid != os.getpid():  # a connection must not be shared with the parent process
+            self._idle.clear()
+            self._pid = os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            if self._transports is None:
+                self._transports = Transports(self.wire.base_url)
+            return self._transports.blocking()
+
+    def _give_back(self, transport: httpx.HTTPTransport) -> None:
+        if self._closed or len(self._idle) >= _KEPT:
+            transport.close()
+        else:
+            self._idle.append(transport)
+
+    def close(self) -> None:
+        """Close the connections; a client that the caller brought stays open."""
+        self._closed = True
+        _close_all(self._idle)
+
+
+def _close_all(idle: deque[httpx.HTTPTransport]) -> None:
+    while idle:
+        idle.pop().close()
+
+
+class _Bounded(httpx.SyncByteStream):
+    """Ends a body that drips in through the caller's own httpx client."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if deadline.at is not None and time.monotonic() >= deadline.at:
+                raise httpx.ReadTimeout("the answer took too long")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()

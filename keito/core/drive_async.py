@@ -1,0 +1,155 @@
+"""The awaiting driver: the only place where `AsyncKeito` waits. Runs on asyncio and, without aiohttp, on trio."""
+
+import asyncio
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any, Optional
+from weakref import WeakKeyDictionary
+
+import anyio
+import httpx
+
+from keito.core.call import Call
+from keito.core.drive import FAILURES, closed, lost
+from keito.core.reply import Reply
+from keito.core.retry import Flow, Outcome, Sleep, exchange
+from keito.core.transport import Transports
+from keito.core.wire import Wire
+
+_CONNECTIONS = 100
+"""Connections that a client opens at once, as httpx does."""
+
+
+class _Loop:
+    """The connections of one client in one event loop; they cannot move to another."""
+
+    def __init__(self, transports: Transports) -> None:
+        self.transports = transports
+        self.shared = transports.aiohttp() if isinstance(current_loop(), asyncio.AbstractEventLoop) else None
+        self.free = anyio.Semaphore(_CONNECTIONS)
+        self.idle: deque[httpx.AsyncBaseTransport] = deque()
+
+    async def take(self, patience: Optional[float]) -> httpx.AsyncBaseTransport:
+        """A transport that nobody else sends through; aiohttp's pools by itself, and well."""
+        try:
+            self.free.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(patience) as scope:
+                await self.free.acquire()
+            if scope.cancelled_caught:
+                raise httpx.PoolTimeout("all connections of this client are in use") from None
+        return self.shared or (self.idle.pop() if self.idle else self.transports.awaiting())
+
+    def give_back(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.free.release()
+        if transport is not self.shared:
+            self.idle.append(transport)
+
+    async def close(self) -> None:
+        for transport in [*self.idle, *([self.shared] if self.shared else [])]:
+            await transport.aclose()
+        self.idle.clear()
+
+
+class _NoLoop:
+    """Stands for trio, whose event loops have no name of their own here."""
+
+
+_TRIO = _NoLoop()
+
+
+def current_loop() -> object:
+    """The running asyncio loop, or one stand-in for trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return _TRIO
+
+
+class AsyncDriver:
+    """Performs calls over HTTP and awaits meanwhile. Usable from several event loops, one after the other or at once.
+
+    Args:
+        wire: How calls look on the wire.
+        max_retries: How often a failed attempt is repeated where the call does not say.
+        http: The caller's own httpx client; it stays open when the driver is closed.
+    """
+
+    def __init__(self, wire: Wire, max_retries: int, http: Optional[httpx.AsyncClient] = None) -> None:
+        self.wire = wire
+        self.max_retries = max_retries
+        self._http = http
+        self._loops: MutableMapping[object, _Loop] = WeakKeyDictionary()
+        self._closed = False
+
+    async def perform(self, call: Call[Any]) -> Reply:
+        """Send a call, again if need be, and return the reply of its success."""
+        return await self._follow(exchange(call, call.options.get("max_retries", self.max_retries)), call)
+
+    async def _follow(self, flow: Flow[Reply], call: Call[Any]) -> Reply:
+        outcome: Optional[Outcome] = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                outcome = None
+                if isinstance(step, Sleep):
+                    await anyio.sleep(step.seconds)
+                else:
+                    outcome = await self._send(call)
+        except StopIteration as stop:
+            reply: Reply = stop.value
+            return reply
+
+    async def _send(self, call: Call[Any]) -> Outcome:
+        if self._closed:
+            raise closed()
+        request = self.wire.request(call)
+        timeout = self.wire.timeout_of(call)
+        try:
+            with anyio.fail_after(timeout):
+                response = await (self._send_own(request) if self._http is None else _send_through(self._http, request))
+        except FAILURES as error:
+            return lost(error, self.wire)
+        return self.wire.reply(response)
+
+    async def _send_own(self, request: httpx.Request) -> httpx.Response:
+        loop = self._loop_here()
+        transport = await loop.take(request.extensions["timeout"]["pool"])
+        try:
+            response = await transport.handle_async_request(request)
+            response.request = request
+            await _read(response)
+        finally:
+            loop.give_back(transport)
+        return response
+
+    def _loop_here(self) -> _Loop:
+        here = current_loop()
+        loop = self._loops.get(here)
+        if loop is None:
+            loop = self._loops[here] = _Loop(Transports(self.wire.base_url))
+        return loop
+
+    async def close(self) -> None:
+        """Close this event loop's connections; a client that the caller brought stays open."""
+        self._closed = True
+        loop = self._loops.pop(current_loop(), None)
+        if loop is not None:
+            await loop.close()
+
+
+async def _send_through(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    own = http.build_request(
+        request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
+    )
+    response = await http.send(own, stream=True)
+    await _read(response)
+    return response
+
+
+async def _read(response: httpx.Response) -> None:
+    try:
+        await response.aread()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()

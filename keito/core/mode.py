@@ -1,0 +1,97 @@
+"""How calls are performed: blocking or awaited, for the parsed answer or for the raw one."""
+
+from typing import TypeVar
+
+from keito.core.answer import read
+from keito.core.call import Call, Page
+from keito.core.drive import Driver
+from keito.core.drive_async import AsyncDriver
+from keito.core.pager import AsyncPager, Pager
+from keito.core.raw_response import RawResponse
+from keito.core.reply import Reply
+
+T = TypeVar("T")
+Mode = TypeVar("Mode", "Sync", "Async", "SyncRaw", "AsyncRaw")
+
+
+class Sync:
+    """Methods block and return the parsed answer."""
+
+    awaits = False
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def perform(self, call: Call[T]) -> T:
+        """Perform one call."""
+        return read(call, self._driver.perform(call))
+
+    def paginate(self, first: "Call[Page[T]]") -> "Pager[T]":
+        """Iterate over a list from its first page on."""
+        return Pager(first, self.perform)
+
+    @property
+    def raw(self) -> "SyncRaw":
+        """The mode of `with_raw_response`."""
+        return SyncRaw(self._driver)
+
+
+class Async:
+    """Methods are awaited for the parsed answer."""
+
+    awaits = True
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        self._driver = driver
+
+    async def perform(self, call: Call[T]) -> T:
+        """Perform one call."""
+        return read(call, await self._driver.perform(call))
+
+    def paginate(self, first: "Call[Page[T]]") -> "AsyncPager[T]":
+        """Iterate over a list from its first page on."""
+        return AsyncPager(first, self.perform)
+
+    @property
+    def raw(self) -> "AsyncRaw":
+        """The mode of `with_raw_response`."""
+        return AsyncRaw(self._driver)
+
+
+class SyncRaw:
+    """Methods block and return the answer with its status and headers."""
+
+    awaits = False
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def perform(self, call: Call[T]) -> RawResponse[T]:
+        """Perform one call."""
+        return _raw(call, self._driver.perform(call))
+
+    def paginate(self, first: "Call[Page[T]]") -> "RawResponse[Page[T]]":
+        """Fetch the one page that the call asks for."""
+        return self.perform(first)
+
+
+class AsyncRaw:
+    """Methods are awaited for the answer with its status and headers."""
+
+    awaits = True
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        self._driver = driver
+
+    async def perform(self, call: Call[T]) -> RawResponse[T]:
+        """Perform one call."""
+        return _raw(call, await self._driver.perform(call))
+
+    async def paginate(self, first: "Call[Page[T]]") -> "RawResponse[Page[T]]":
+        """Fetch the one page that the call asks for."""
+        return await self.perform(first)
+
+
+def _raw(call: Call[T], reply: Reply) -> RawResponse[T]:
+    response = reply.public()
+    return RawResponse(read(call, reply), reply.status, response.headers, response)

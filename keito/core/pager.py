@@ -1,0 +1,181 @@
+"""Lists, fetched page by page while they are iterated."""
+
+import asyncio
+import contextvars
+import weakref
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Callable, Generic, Optional, TypeVar
+
+from keito.core.call import Call, Page, at_page
+
+T = TypeVar("T")
+
+
+class _Position(Generic[T]):
+    """What both kinds of pagers know: the page that was read last, and which one comes next."""
+
+    def __init__(self, first: "Call[Page[T]]") -> None:
+        self._first = first
+        self._current: Optional[Page[T]] = None
+        self._number = int(first.query["page"])
+        self._done = False
+        self._items: Iterator[T] = iter(())
+
+    @property
+    def total_entries(self) -> Optional[int]:
+        """Entries on all pages; `None` until the first page was read."""
+        return self._current.total_entries if self._current else None
+
+    @property
+    def total_pages(self) -> Optional[int]:
+        """Pages of the list, 0 when it is empty; `None` until the first page was read."""
+        return self._current.total_pages if self._current else None
+
+    @property
+    def page(self) -> Optional[int]:
+        """The number of the page that was read last."""
+        return self._current.page if self._current else None
+
+    @property
+    def per_page(self) -> Optional[int]:
+        """Entries on a full page."""
+        return self._current.per_page if self._current else None
+
+    @property
+    def items(self) -> list[T]:
+        """The entries of the page that was read last."""
+        return self._current.items if self._current else []
+
+    def _accept(self, page: "Page[T]") -> "Page[T]":
+        self._current = page
+        # An empty page ends the list whatever the totals say, or a server that ignores `page` would hold us for ever.
+        self._done = not page.items or not self._follows(page)
+        self._number += 1
+        return page
+
+    def _follows(self, page: "Page[T]") -> bool:
+        if page.total_pages is not None:
+            return self._number < page.total_pages
+        return page.links is not None and page.links.next is not None
+
+    def _wanted(self) -> "range":
+        """The pages to fetch ahead."""
+        last = 0 if self._done else self.total_pages or 0
+        return range(self._number, min(self._number + self._first.prefetch, last + 1))
+
+
+class Pager(_Position[T], Iterator[T]):
+    """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
+
+    def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Page[T]]") -> None:
+        super().__init__(first)
+        self._fetch = fetch
+        self._coming: dict[int, Future[Page[T]]] = {}
+        self._threads: Optional[ThreadPoolExecutor] = None
+
+    def __iter__(self) -> "Pager[T]":
+        return self
+
+    def __next__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            if self._done:
+                raise StopIteration
+            self._items = iter(self._turn().items)
+
+    def pages(self) -> "Iterator[Page[T]]":
+        """The pages that were not read yet."""
+        while not self._done:
+            yield self._turn()
+
+    def close(self) -> None:
+        """Forget pages that were fetched ahead; dropping the iterator does the same."""
+        self._coming.clear()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+
+    def _turn(self) -> "Page[T]":
+        coming = self._coming.pop(self._number, None)
+        page = self._accept(coming.result() if coming else self._fetch(at_page(self._first, self._number)))
+        for number in self._wanted():
+            if number not in self._coming:
+                self._coming[number] = self._start(number)
+        if self._done:
+            self.close()
+        return page
+
+    def _start(self, number: int) -> "Future[Page[T]]":
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._first.prefetch, thread_name_prefix="keito-prefetch")
+            # Nothing that the threads run refers to this iterator, so dropping it ends them.
+            weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
+        context = contextvars.copy_context()
+        return self._threads.submit(context.run, self._fetch, at_page(self._first, number))
+
+
+class AsyncPager(_Position[T], AsyncIterator[T]):
+    """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
+
+    def __init__(
+        self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Coroutine[Any, Any, Page[T]]]"
+    ) -> None:
+        super().__init__(first)
+        self._fetch = fetch
+        self._coming: dict[int, asyncio.Task[Page[T]]] = {}
+        weakref.finalize(self, _cancel, self._coming)
+
+    def __aiter__(self) -> "AsyncPager[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            if self._done:
+                raise StopAsyncIteration
+            self._items = iter((await self._turn()).items)
+
+    async def pages(self) -> "AsyncIterator[Page[T]]":
+        """The pages that were not read yet."""
+        while not self._done:
+            yield await self._turn()
+
+    async def close(self) -> None:
+        """Forget pages that were fetched ahead; dropping the iterator does the same."""
+        _cancel(self._coming)
+
+    async def _turn(self) -> "Page[T]":
+        coming = self._coming.pop(self._number, None)
+        page = self._accept(await (coming or self._fetch(at_page(self._first, self._number))))
+        for number in self._wanted() if _on_asyncio() else ():
+            if number not in self._coming:
+                self._coming[number] = asyncio.ensure_future(self._fetch(at_page(self._first, number)))
+                self._coming[number].add_done_callback(_seen)
+        return page
+
+
+def _on_asyncio() -> bool:
+    # trio has tasks only inside a nursery, which an iterator cannot open: there, prefetch has no effect.
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Take note of an error, or asyncio complains about it when the iterator was dropped."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _cancel(coming: "dict[int, asyncio.Task[Any]]") -> None:
+    """End requests that nobody waits for; the garbage collector may call this from any thread."""
+    while coming:
+        task = coming.popitem()[1]
+        loop = task.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)

@@ -1,0 +1,55 @@
+"""Reports: aggregates over many entries."""
+
+from __future__ import annotations
+
+from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.endpoint import Resource, paginated, raw_view
+from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.resources.plan import pages
+from keito.types.given import DateLike, parse_report_day
+from keito.types.report import TeamTimeResult
+
+
+def _compact(value: object) -> str:
+    return parse_report_day(value).strftime("%Y%m%d")
+
+
+class Reports(Resource[Mode]):
+    """Read reports; for managers and administrators."""
+
+    with_raw_response: raw_view[Reports[SyncRaw], Reports[AsyncRaw]] = raw_view()
+
+    @paginated
+    def team_time(
+        self,
+        from_date: DateLike,
+        to_date: DateLike,
+        *,
+        page: int = 1,
+        per_page: int = 100,
+        prefetch: int = 0,
+        request_options: RequestOptions | None = None,
+    ) -> Call[Page[TeamTimeResult]]:
+        """Iterate over the team's hours in a period, people and agents alike.
+
+        Args:
+            from_date: First day; a date, `YYYY-MM-DD` or `YYYYMMDD`.
+            to_date: Last day; at most 365 days after the first.
+            page: The page to start at.
+            per_page: Results fetched at once, 1 to 2000.
+            prefetch: Pages to fetch ahead of the one that is read, 0 to 64.
+            request_options: Overrides for this call's requests.
+
+        Raises:
+            KeitoValidationError: A date is not valid (nothing was sent), or the period is too long.
+            KeitoForbiddenError: The user is neither manager nor administrator.
+        """
+        return pages(
+            "/reports/time/team",
+            TeamTimeResult,
+            request_options,
+            page,
+            per_page,
+            prefetch,
+            **{"from": checked("from_date", from_date, _compact), "to": checked("to_date", to_date, _compact)},
+        )
