@@ -62,6 +62,7 @@ def _name(value: str) -> str:
     name = str(getattr(value, "value", value)).strip()
     if not name or len(name) > TEXT_LIMIT:
         raise ValueError(f"Outcome.type is 1 to {TEXT_LIMIT} characters, such as 'ticket_resolved'; got {value!r}")
+    name.encode()  # raises ValueError where UTF-8 cannot carry it
     return name
 
 

@@ -12,11 +12,17 @@ class RunStatus(str, Enum):
 
     OPEN = "open"
     COMPLETED = "completed"
+    PAUSED = "paused"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     def __str__(self) -> str:
         return self.value
+
+    @property
+    def is_billable(self) -> bool:
+        """Whether the work was worth something: a paused run waits for a person, and goes on as another run."""
+        return self in (RunStatus.COMPLETED, RunStatus.PAUSED)
 
     @classmethod
     def after(cls, error: Optional[BaseException]) -> RunStatus:

@@ -1,0 +1,21 @@
+"""What LangChain keeps in the context of the running code."""
+
+from __future__ import annotations
+
+from typing import Optional
+from uuid import UUID
+
+
+def enclosing_run_id() -> Optional[UUID]:
+    """The LangChain run whose code is executing, or `None`.
+
+    It finds the parent of a run that names none: the members of `with_fallbacks()` (langchain-core up to 1.8 hands
+    them the wrong config, https://github.com/langchain-ai/langchain/issues/36072), and models that the user's code
+    calls with a `config` of its own. On Python 3.10 LangChain cannot pass it on in `ainvoke`.
+    """
+    # Imported here: it is loaded as soon as anything runs, and costs nothing then.
+    from langchain_core.runnables.config import var_child_runnable_config  # noqa: PLC0415
+
+    config = var_child_runnable_config.get()
+    callbacks = config.get("callbacks") if config else None
+    return getattr(callbacks, "parent_run_id", None)

@@ -1,0 +1,209 @@
+"""The callback handler that bills."""
+
+# The callbacks' names, arguments and documentation are LangChain's.
+# ruff: noqa: ARG002, D102
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, TypeVar, cast
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
+from typing_extensions import Self, Unpack
+
+from keito.billing import AgentBilling
+from keito.billing.policy import PolicyFields
+from keito.outbox import FlushReport
+from keito_langchain.translate import Translator
+from keito_langchain.usage import read_answer
+
+_Method = TypeVar("_Method", bound=Callable[..., None])
+
+
+def _never_raises(method: _Method) -> _Method:
+    """Callbacks are called inside the user's agent. LangChain hides their errors; these are counted and logged."""
+
+    @functools.wraps(method)
+    def guarded(self: KeitoCallbackHandler, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # the agent never breaks
+            self.billing.guard.caught(method.__name__, error)
+
+    return cast("_Method", guarded)
+
+
+class KeitoCallbackHandler(BaseCallbackHandler):
+    """Bills every run of a LangChain or LangGraph program that it is given to.
+
+        agent.invoke(question, config={"callbacks": [KeitoCallbackHandler()]})
+
+    A root run, from its start to its end, becomes one time entry; the outcomes that were logged inside it become
+    outcomes, and its model calls become one expense. One handler may serve any number of runs at a time.
+
+    Args:
+        billing: Bills the runs; by default one that the environment and `policy_fields` describe.
+        **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
+
+    Raises:
+        ValueError: The policy is incomplete or wrong; the message says what to set.
+        KeitoAuthError: There are no credentials.
+        TypeError: Both a billing and policy fields are given.
+    """
+
+    run_inline = True  # a thread switch for each event would cost ten times as much, and lose the context
+    raise_error = False
+
+    def __init__(self, billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]) -> None:
+        if billing is not None and policy_fields:
+            raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
+        self.billing = AgentBilling(**policy_fields) if billing is None else billing
+        self._runs = Translator(self.billing)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # LangChain copies models with their callbacks; the copies bill to the same place
+
+    @property
+    def ignore_retry(self) -> bool:
+        """A retry shows as a further model call."""
+        return True
+
+    @property
+    def ignore_custom_event(self) -> bool:
+        """Custom events are not read."""
+        return True
+
+    def flush(self, timeout: float = 10.0) -> FlushReport:
+        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
+        return self.billing.flush(timeout)
+
+    @_never_raises
+    def on_chain_start(
+        self,
+        serialized: Optional[dict[str, Any]],
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: Optional[UUID] = None,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata)
+
+    @_never_raises
+    def on_tool_start(
+        self,
+        serialized: Optional[dict[str, Any]],
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: Optional[UUID] = None,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        inputs: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata, is_tool=True)
+
+    @_never_raises
+    def on_retriever_start(
+        self,
+        serialized: Optional[dict[str, Any]],
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: Optional[UUID] = None,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata)
+
+    @_never_raises
+    def on_chat_model_start(
+        self,
+        serialized: Optional[dict[str, Any]],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: Optional[UUID] = None,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._runs.model_started(run_id, parent_run_id, _name(serialized, kwargs), metadata, kwargs, _class(serialized))
+
+    @_never_raises
+    def on_llm_start(
+        self,
+        serialized: Optional[dict[str, Any]],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: Optional[UUID] = None,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._runs.model_started(run_id, parent_run_id, _name(serialized, kwargs), metadata, kwargs, _class(serialized))
+
+    @_never_raises
+    def on_llm_end(
+        self, response: LLMResult, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.model_ended(run_id, read_answer(response, run_id))
+
+    @_never_raises
+    def on_llm_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.model_ended(run_id, read_answer(kwargs.get("response"), run_id), error)
+
+    @_never_raises
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
+        self._runs.ended(run_id)
+
+    @_never_raises
+    def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
+        self._runs.ended(run_id)
+
+    @_never_raises
+    def on_retriever_end(
+        self, documents: Sequence[Document], *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.ended(run_id)
+
+    @_never_raises
+    def on_chain_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.ended(run_id, error)
+
+    @_never_raises
+    def on_tool_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.ended(run_id, error)
+
+    @_never_raises
+    def on_retriever_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
+    ) -> None:
+        self._runs.ended(run_id, error)
+
+
+def _name(serialized: Optional[dict[str, Any]], details: dict[str, Any]) -> Optional[str]:
+    return details.get("name") or _class(serialized)
+
+
+def _class(serialized: Optional[dict[str, Any]]) -> Optional[str]:
+    return (serialized or {}).get("name")  # LangGraph and sequences have no `serialized`

@@ -1,0 +1,168 @@
+"""Delivery without a store: each record is posted at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
+
+from keito.outbox.delivery import FlushReport
+from keito.outbox.fate import Fate, advice, fate_after, is_silent
+from keito.outbox.record import BillingRecord, RecordKind
+
+if TYPE_CHECKING:
+    from keito.client import Keito
+
+_log = logging.getLogger("keito.billing")
+
+_FIRST_PAUSE = 0.1
+"""Seconds between the rounds of a flush; doubled each time."""
+
+_CLOSING_TIME = 5.0
+"""Seconds that `close` spends on what is still pending."""
+
+
+@dataclass
+class _Kept:
+    record: BillingRecord
+    fate: Fate = Fate.PENDING
+    sending: bool = False
+    transient: bool = True  # worth another round within one flush
+    not_before: float = 0.0  # by time.monotonic()
+
+
+class DirectDelivery:
+    """Posts each record when it is delivered, and keeps in memory what did not arrive.
+
+    It loses what is undelivered when the process ends. Thread-safe; the caller waits for the answers.
+
+    Args:
+        client: Posts the records.
+        timeout: Seconds of wall clock that one record may take.
+        keep: How many undelivered records are kept. Older ones are pushed out, counted and logged whole.
+    """
+
+    def __init__(self, client: Keito, *, timeout: float = 10.0, keep: int = 1000) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._keep = keep
+        self._kept: dict[str, _Kept] = {}
+        self._delivered = 0
+        self._dropped = 0
+        self._said: set[tuple[Fate, Optional[int]]] = set()
+        self._lock = threading.Lock()
+
+    def deliver(self, records: Sequence[BillingRecord]) -> None:
+        """Post the records of one run.
+
+        When nobody answers, the ones after it stay pending: the agent waits for one timeout, not for all of them.
+        """
+        for item in self._take_over(records):
+            if not self._send(item, self._timeout):
+                break
+
+    def flush(self, timeout: float = 10.0) -> FlushReport:
+        """Send again what is pending or held, within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        # A record that times out only because the flush ends would be unsure, so none is started near the end.
+        reserve = min(1.0, timeout / 2)
+        items, pause = self._retryable(), _FIRST_PAUSE
+        while items:
+            self._send_all(items, deadline, reserve)
+            items = [item for item in self._retryable() if item.transient]
+            pause = max([pause, *(item.not_before - time.monotonic() for item in items)])
+            if not items or time.monotonic() + pause + reserve > deadline:
+                break
+            time.sleep(pause)
+            pause *= 2
+        return self.report()
+
+    def report(self) -> FlushReport:
+        """Where the records stand, without sending anything."""
+        with self._lock:
+            fates = [item.fate for item in self._kept.values()]
+            counts = {fate.value: fates.count(fate) for fate in Fate}
+            return FlushReport(delivered=self._delivered, dropped=self._dropped, **counts)
+
+    def close(self) -> None:
+        """Flush for at most 5 seconds, and log whole what stays undelivered."""
+        self.flush(_CLOSING_TIME)
+        with self._lock:
+            left = list(self._kept.values())
+            self._kept.clear()
+            self._dropped += len(left)
+        for item in left:
+            _say_dropped(item)
+
+    def _take_over(self, records: Sequence[BillingRecord]) -> list[_Kept]:
+        with self._lock:
+            items = [_Kept(record) for record in records if record.key not in self._kept]
+            self._kept.update((item.record.key, item) for item in items)
+            too_many = list(self._kept.values())[: max(0, len(self._kept) - self._keep)]
+            for item in too_many:
+                del self._kept[item.record.key]
+            self._dropped += len(too_many)
+        for item in too_many:
+            _say_dropped(item)
+        return [item for item in items if item.record.key in self._kept]
+
+    def _retryable(self) -> list[_Kept]:
+        with self._lock:
+            return [item for item in self._kept.values() if item.fate in (Fate.PENDING, Fate.HELD)]
+
+    def _send_all(self, items: list[_Kept], deadline: float, reserve: float) -> None:
+        for item in items:
+            now = time.monotonic()
+            if deadline - now >= reserve and item.not_before <= now:
+                self._send(item, min(self._timeout, deadline - now))
+
+    def _send(self, item: _Kept, timeout: float) -> bool:
+        """Post one record; answers whether somebody answered."""
+        with self._lock:
+            if item.sending or item.fate not in (Fate.PENDING, Fate.HELD):
+                return True  # another thread has it
+            item.sending = True
+        try:
+            self._post(item.record, timeout)
+        except Exception as error:  # the agent never breaks: whatever it was, it is counted and said
+            self._failed(item, error)
+            return not is_silent(error)
+        except BaseException:
+            # Interrupted while sending: it may have arrived.
+            item.fate, item.sending = Fate.UNSURE, False
+            raise
+        with self._lock:
+            self._delivered += 1
+            self._kept.pop(item.record.key, None)
+        return True
+
+    def _post(self, record: BillingRecord, timeout: float) -> None:
+        resource = self._client.expenses if record.kind is RecordKind.EXPENSE else self._client.time_entries
+        # The client must not repeat it: what may be repeated is decided here.
+        resource.create(
+            **record.body,
+            request_options={"idempotency_key": record.key, "max_retries": 0, "timeout": timeout},
+        )
+
+    def _failed(self, item: _Kept, error: Exception) -> None:
+        fate = fate_after(error)
+        status: Optional[int] = getattr(error, "status_code", None)
+        wait: float = getattr(error, "retry_after", None) or 0.0
+        with self._lock:
+            item.fate, item.sending = fate, False
+            item.transient = fate is Fate.PENDING or status == 429
+            item.not_before = time.monotonic() + wait
+            # What stands for all its like is said once; a record that somebody must look at is said by itself.
+            known = fate in (Fate.PENDING, Fate.HELD) and (fate, status) in self._said
+            self._said.add((fate, status))
+        level = logging.DEBUG if known else logging.WARNING
+        _log.log(level, "%s %s is %s: %s; %s", item.record.kind, item.record.key, fate, error, advice(fate, error))
+
+
+def _say_dropped(item: _Kept) -> None:
+    body = json.dumps(item.record.body, default=str, separators=(",", ":"))
+    _log.error("%s %s leaves memory undelivered (%s): %s", item.record.kind, item.record.key, item.fate, body)

@@ -1,0 +1,59 @@
+"""What an attempt to send a record means for it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+_OPERATOR_CAN_FIX = {401, 402, 403, 404, 429}
+
+_ADVICE = {
+    401: "check KEITO_API_KEY and KEITO_ACCOUNT_ID, then flush()",
+    402: "check the account's plan, then flush()",
+    403: "let the key's user into the project, then flush()",
+    404: "check the project, task and expense category ids, then flush()",
+    429: "flush() sends it again",
+}
+
+
+class Fate(str, Enum):
+    """Where a record stands."""
+
+    PENDING = "pending"
+    HELD = "held"
+    DEAD = "dead"
+    UNSURE = "unsure"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+def fate_after(error: BaseException) -> Fate:
+    """What to do with a record whose sending failed.
+
+    Only what the server cannot have seen, or has refused, may be sent again. Everything else may have been
+    written: a timeout, a broken connection, 5xx, an answer that cannot be read, and any error nobody thought of.
+    """
+    if not getattr(error, "sent", True):
+        return Fate.PENDING
+    status = getattr(error, "status_code", None)
+    if status in _OPERATOR_CAN_FIX:
+        return Fate.HELD
+    # 408 is the server's own timeout: it says as little as a lost connection.
+    refused = isinstance(status, int) and 400 <= status < 500 and status != 408
+    return Fate.DEAD if refused else Fate.UNSURE
+
+
+def is_silent(error: BaseException) -> bool:
+    """Whether nobody answered, so that the next request would wait in vain as well."""
+    return getattr(error, "status_code", None) is None
+
+
+def advice(fate: Fate, error: BaseException) -> str:
+    """What an operator can do about it."""
+    if fate is Fate.HELD:
+        return _ADVICE[getattr(error, "status_code", 0)]
+    if fate is Fate.PENDING:
+        return "Keito was not reached; flush() sends it again"
+    if fate is Fate.DEAD:
+        return "Keito refuses it for good; it is not sent again"
+    return "it may exist there: look for its key in the metadata; it is not sent again"
