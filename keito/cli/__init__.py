@@ -1,0 +1,24 @@
+"""The command line: `python -m keito COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Optional
+
+from keito.cli import sandbox
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run a command and give its exit status."""
+    arguments = parser().parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    top = argparse.ArgumentParser(prog="python -m keito", description="Keito from the command line.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    sandbox.add_command(commands)
+    return top

@@ -1,0 +1,66 @@
+"""`python -m keito sandbox`: a Keito API on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any, Optional
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser("sandbox", help="run a Keito API on this machine", description=__doc__)
+    add = command.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=8787, help="port to listen on, 0 for a free one (default: %(default)s)")
+    add("--db", metavar="FILE", help="file that keeps the workspace (default: in memory)")
+    add("--idempotency", choices=("on", "off"), default="on", help="whether Idempotency-Key is honoured")
+    add("--rate-limit", type=int, metavar="N", help="requests per minute and key (default: no limit)")
+    add("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before each request is handled")
+    add("--rounding", choices=("none", "up_15"), default="none", help="time rounding of the workspace")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    previous = {number: signal.signal(number, _setter(stop)) for number in SIGNALS}
+    try:
+        return _serve(arguments, stop)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print(f"keito sandbox: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _setter(stop: threading.Event) -> Any:
+    def handle(_number: int, _frame: Optional[FrameType]) -> None:
+        stop.set()
+
+    return handle
+
+
+def _serve(arguments: argparse.Namespace, stop: threading.Event) -> int:
+    from keito.sandbox import SandboxServer  # noqa: PLC0415  # other commands must not need the extra
+
+    server = SandboxServer(
+        host=arguments.host,
+        port=arguments.port,
+        db=arguments.db,
+        idempotency=arguments.idempotency == "on",
+        rate_limit=arguments.rate_limit,
+        latency=arguments.latency,
+        rounding=arguments.rounding,
+    )
+    with server:
+        print(f"Keito sandbox ready on {server.url}", flush=True)  # noqa: T201
+        while not stop.wait(0.5):  # a wait without end would keep Windows from delivering Ctrl-C
+            pass
+    return 0
