@@ -33,8 +33,6 @@ def missing_rate(usage: Usage, rates: Collection[str]) -> Optional[str]:
     for name, count, accepted in _counted(usage):
         if count > 0 and not any(rate in rates for rate in accepted):
             return name
-    if usage.input_audio_tokens and usage.cache_read_tokens:
-        return "cached audio"  # cached audio has a third rate, and the counts don't say how much there is of it
     return usage.other_kinds[0] if usage.other_kinds else None
 
 

@@ -33,6 +33,9 @@ def look_up(
         return PricedCall(reason="unknown model")
     if is_fine_tuned(model):
         return PricedCall(reason="fine-tuned model")
+    if usage.input_audio_tokens and usage.cache_read_tokens:
+        # Cached audio has a rate of its own, and the counts don't say how much of the one is the other.
+        return PricedCall(reason="no rate for cached audio tokens")
     try:
         found = _calculate(*normalise(provider, model), usage, at, tier_context(tier))
     except ImportError:
