@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Optional
 
 from keito import __version__
@@ -68,7 +69,7 @@ def cost_facts(cost: RunCost) -> dict[str, Any]:
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
-        "cost_usd": None if cost.amount is None else format(cost.amount, "f"),
+        "cost_usd": None if cost.amount is None else _exact(cost.amount),
         "unpriced": _unpriced(cost),
     }
     return {name: value for name, value in facts.items() if value}
@@ -85,8 +86,12 @@ def _unpriced(cost: RunCost) -> list[dict[str, Any]]:
 def rate_row(row: RateRow) -> dict[str, Any]:
     """Which rates were used for which model, and where they come from. Rates are text: they are exact."""
     origin = " ".join(part for part in (row.source, row.table_version) if part)
-    rates = {name: format(rate, "f") for name, rate in row.rates.items()}
+    rates = {name: _exact(rate) for name, rate in row.rates.items()}
     return {"model": short(row.name), "source": origin, **({"rates": rates} if rates else {})}
+
+
+def _exact(amount: Decimal) -> str:
+    return format(amount.normalize(), "f")
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

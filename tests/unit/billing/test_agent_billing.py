@@ -1,0 +1,190 @@
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from keito import AsyncKeito, Keito, KeitoAuthError
+from keito.billing import AgentBilling, BillingPolicy, Outcome
+from keito.metering import AgentRun, current_run, log_outcome
+from keito.outbox import BillingRecord, FlushReport
+
+
+def kinds(records: "list[BillingRecord]") -> "list[str]":
+    return [record.kind.value for record in records]
+
+
+def _log_and_raise(run: AgentRun, error: Exception) -> None:
+    run.log_outcome(Outcome("ticket_resolved"))
+    raise error
+
+
+@pytest.fixture
+def billing(kept: Any, policy: BillingPolicy) -> AgentBilling:
+    return AgentBilling(policy, delivery=kept)
+
+
+def test_a_block_is_a_run_and_is_billed_when_it_ends(billing: AgentBilling, kept: Any) -> None:
+    with billing.run(name="Ticket 1", trigger="cron", session_id="s") as run:
+        assert current_run() is run
+        assert kept.records == []
+        run.set_notes("resolved")
+        run.log_outcome(Outcome("ticket_resolved"))
+    assert current_run() is None
+    assert kinds(kept.records) == ["time_entry", "outcome"]
+    body = kept.records[0].body
+    assert (body["notes"], body["metadata"]["session_id"], body["metadata"]["run"]["trigger"]) == (
+        "resolved",
+        "s",
+        "cron",
+    )
+    assert body["metadata"]["agent"] == {"id": "support-bot"}
+    assert billing.flush() == FlushReport(delivered=2)
+
+
+def test_an_exception_goes_on_unchanged_and_its_outcomes_are_not_billed(billing: AgentBilling, kept: Any) -> None:
+    error = RuntimeError("of the agent")
+    with pytest.raises(RuntimeError) as caught, billing.run() as run:
+        _log_and_raise(run, error)
+    assert caught.value is error
+    assert kinds(kept.records) == ["time_entry"]
+    assert kept.records[0].body["billable"] is False
+    assert kept.records[0].body["metadata"]["keito"]["status"] == "failed"
+
+
+def test_async_blocks_do_not_post_on_the_event_loops_thread(billing: AgentBilling, kept: Any) -> None:
+    loop_is_free = []
+
+    async def main() -> None:
+        async def tick() -> None:
+            loop_is_free.append(True)
+
+        loop = asyncio.get_running_loop()
+        deliver = kept.deliver
+
+        def slow(records: Sequence[BillingRecord]) -> None:
+            # A turn of the loop fits in while this thread waits.
+            asyncio.run_coroutine_threadsafe(tick(), loop).result(10)
+            deliver(records)
+
+        kept.deliver = slow
+        async with billing.run(name="a") as run:
+            assert current_run() is run
+
+    asyncio.run(main())
+    assert loop_is_free == [True]
+    assert kinds(kept.records) == ["time_entry"]
+
+
+def test_a_cancelled_task_bills_what_it_used(billing: AgentBilling, kept: Any) -> None:
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def work() -> None:
+            async with billing.run() as run:
+                run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=10**6)
+                started.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(work())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    pytest.importorskip("genai_prices")
+    asyncio.run(main())
+    assert kinds(kept.records) == ["time_entry", "expense"]
+    assert kept.records[0].body["metadata"]["keito"]["status"] == "cancelled"
+
+
+def test_a_block_inside_a_block_is_a_part_of_it(billing: AgentBilling, kept: Any) -> None:
+    with billing.run("outer"), billing.run("inner"):
+        log_outcome(Outcome("x"))
+    assert kinds(kept.records) == ["time_entry", "outcome"]
+    assert kept.records[0].body["notes"] == "outer"
+
+
+def test_another_billing_inside_bills_for_itself(billing: AgentBilling, policy: BillingPolicy, kept: Any) -> None:
+    other = AgentBilling(policy, delivery=kept, project_id="other")
+    with billing.run("outer"), other.run("inner"):
+        pass
+    assert [record.body["project_id"] for record in kept.records] == ["other", "proj"]
+
+
+def test_the_policys_outcome_is_logged_once_and_only_on_success(policy: BillingPolicy, kept: Any) -> None:
+    billing = AgentBilling(policy, delivery=kept, outcome=Outcome("done", 2))
+    with billing.run(), billing.run():
+        pass
+    with pytest.raises(KeyError), billing.run():
+        raise KeyError
+    assert kinds(kept.records) == ["time_entry", "outcome", "time_entry"]
+
+
+def test_a_bug_in_billing_stays_inside(
+    billing: AgentBilling, kept: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(run: AgentRun, policy: BillingPolicy) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("keito.billing.agent_billing.records_for", broken)
+    for _ in range(2):
+        with billing.run():
+            pass
+    assert billing.guard.count == 2
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_what_is_not_billed_is_said_once(billing: AgentBilling, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("genai_prices")
+    for _ in range(2):
+        with billing.run() as run:
+            run.record_llm_call(provider="openai", model="gpt-17", input_tokens=1)
+    assert caplog.messages == ["LLM cost not billed for gpt-17: unknown model; its tokens are in the time entry"]
+
+
+def test_a_missing_category_is_said(policy: BillingPolicy, kept: Any, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("genai_prices")
+    with AgentBilling(policy, delivery=kept, expense_category_id=None).run() as run:
+        run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1)
+    assert "KEITO_EXPENSE_CATEGORY_ID is not set" in caplog.text
+
+
+def test_it_fails_at_once_when_it_is_not_configured(policy: BillingPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="KEITO_PROJECT_ID"):
+        AgentBilling()
+    with pytest.raises(KeitoAuthError, match="KEITO_API_KEY"):
+        AgentBilling(policy)
+    monkeypatch.setenv("KEITO_API_KEY", "kto_x")
+    monkeypatch.setenv("KEITO_ACCOUNT_ID", "acc")
+    monkeypatch.setenv("KEITO_PROJECT_ID", "p")
+    monkeypatch.setenv("KEITO_TASK_ID", "t")
+    billing = AgentBilling(task_id="mine")
+    assert (billing.policy.project_id, billing.policy.task_id) == ("p", "mine")
+    billing.close()
+
+
+def test_an_async_client_is_refused_since_its_posts_would_never_be_awaited(policy: BillingPolicy) -> None:
+    client = AsyncKeito(api_key="kto_x", account_id="acc")
+    with pytest.raises(TypeError, match=r"keito\.Keito"):
+        AgentBilling(policy, client)  # type: ignore[arg-type]
+
+
+def test_closing_leaves_a_given_client_open(policy: BillingPolicy) -> None:
+    closed = []
+
+    class Watched(Keito):
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    client = Watched(api_key="kto_x", account_id="acc")
+    AgentBilling(policy, client).close()
+    assert closed == []
+    client.close()
+
+
+def test_closing_reaches_the_delivery(billing: AgentBilling, kept: Any) -> None:
+    billing.close()
+    assert kept.closed
