@@ -11,7 +11,6 @@ from typing_extensions import Self
 from keito.core.call import check_retries, check_timeout
 from keito.core.config import Credentials, base_url_of
 from keito.core.drive import Driver
-from keito.core.drive_async import AsyncDriver
 from keito.core.errors import refused
 from keito.core.log import log_to_stderr_if_asked
 from keito.core.mode import Async, Mode, Sync
@@ -129,6 +128,8 @@ class AsyncKeito(_Resources[Async]):
         check_retries(max_retries)
         if httpx_client is not None and not isinstance(httpx_client, httpx.AsyncClient):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refused("httpx_client", httpx_client, "must be an httpx.AsyncClient; Keito takes a Client")
+        from keito.core.drive_async import AsyncDriver  # noqa: PLC0415 - loads asyncio, which `Keito` does without
+
         self._driver = AsyncDriver(_wire(api_key, account_id, base_url, timeout), max_retries, httpx_client)
         super().__init__(Async(self._driver))
 

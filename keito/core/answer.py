@@ -1,39 +1,59 @@
 """Read answers: models out of successes, errors out of everything else. Nothing in this module does I/O."""
 
+import gc
 import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from keito.core.call import Call, Page
 from keito.core.errors import KeitoApiError, error_class
 from keito.core.reply import Reply
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
-@cache
-def reader(model: type[T]) -> Callable[[Reply], T]:
-    """How to read answers that hold one `model`; built at its first use.
+def reader(model: type[M]) -> Callable[[Reply], M]:
+    """How to read answers that hold one `model`.
 
     The JSON goes to pydantic as bytes, which is 1.4 to 1.8 times as fast as parsing it first.
     """
-    validate = TypeAdapter(model).validator.validate_json
 
-    def parse(reply: Reply) -> T:
-        value: T = validate(reply.content)
-        return value
+    def parse(reply: Reply) -> M:
+        return model.model_validate_json(reply.content)
 
     return parse
 
 
 @cache
-def page_reader(model: type[T]) -> Callable[[Reply], Page[T]]:
+def page_reader(model: type[M]) -> Callable[[Reply], Page[M]]:
     """How to read one page of a list of `model`."""
-    page: Any = Page[model]  # type: ignore[valid-type]
-    return reader(page)
+    page: type[Page[M]] = Page[model]  # type: ignore[valid-type]
+
+    def parse(reply: Reply) -> Page[M]:
+        with _garbage_collection_paused():
+            return page.model_validate_json(reply.content)
+
+    return parse
+
+
+@contextmanager
+def _garbage_collection_paused() -> Generator[None]:
+    # A page is thousands of new objects and not one cycle. Looking for cycles among them while they are built takes a
+    # third of the time of reading a list. The parser holds the GIL meanwhile, so no other thread runs without GC.
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def nothing(_: Reply) -> None:

@@ -86,7 +86,7 @@ class Call(Generic[T_co]):
 class Links(BaseModel):
     """The relative URLs of neighbouring pages."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     first: Optional[str] = None
     next: Optional[str] = None
@@ -103,7 +103,7 @@ _ITEM_KEYS = AliasChoices(
 class Page(BaseModel, Generic[T]):
     """One page of a list. An empty list has `total_pages` 0."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     items: list[T] = Field(validation_alias=_ITEM_KEYS)
     page: Optional[int] = None

@@ -5,17 +5,22 @@ A resource is generic in the `Mode` that performs its calls. `endpoint` and `pag
 a coroutine of one.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Coroutine
 from types import MethodType
-from typing import Any, Callable, Generic, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, Union, overload
 
 from typing_extensions import Concatenate, ParamSpec
 
 from keito.core.call import Call, Page
 from keito.core.mode import Async, AsyncRaw, Mode, Sync, SyncRaw
-from keito.core.pager import AsyncPager, Pager
+from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
+
+if TYPE_CHECKING:
+    from keito.core.pager_async import AsyncPager
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,14 +1,19 @@
 """How calls are performed: blocking or awaited, for the parsed answer or for the raw one."""
 
-from typing import TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
 
 from keito.core.answer import read
 from keito.core.call import Call, Page
 from keito.core.drive import Driver
-from keito.core.drive_async import AsyncDriver
-from keito.core.pager import AsyncPager, Pager
+from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 from keito.core.reply import Reply
+
+if TYPE_CHECKING:
+    from keito.core.drive_async import AsyncDriver
+    from keito.core.pager_async import AsyncPager
 
 T = TypeVar("T")
 Mode = TypeVar("Mode", "Sync", "Async", "SyncRaw", "AsyncRaw")
@@ -26,12 +31,12 @@ class Sync:
         """Perform one call."""
         return read(call, self._driver.perform(call))
 
-    def paginate(self, first: "Call[Page[T]]") -> "Pager[T]":
+    def paginate(self, first: Call[Page[T]]) -> Pager[T]:
         """Iterate over a list from its first page on."""
         return Pager(first, self.perform)
 
     @property
-    def raw(self) -> "SyncRaw":
+    def raw(self) -> SyncRaw:
         """The mode of `with_raw_response`."""
         return SyncRaw(self._driver)
 
@@ -48,12 +53,14 @@ class Async:
         """Perform one call."""
         return read(call, await self._driver.perform(call))
 
-    def paginate(self, first: "Call[Page[T]]") -> "AsyncPager[T]":
+    def paginate(self, first: Call[Page[T]]) -> AsyncPager[T]:
         """Iterate over a list from its first page on."""
+        from keito.core.pager_async import AsyncPager  # noqa: PLC0415 - loads asyncio, which `Keito` does without
+
         return AsyncPager(first, self.perform)
 
     @property
-    def raw(self) -> "AsyncRaw":
+    def raw(self) -> AsyncRaw:
         """The mode of `with_raw_response`."""
         return AsyncRaw(self._driver)
 
@@ -70,7 +77,7 @@ class SyncRaw:
         """Perform one call."""
         return _raw(call, self._driver.perform(call))
 
-    def paginate(self, first: "Call[Page[T]]") -> "RawResponse[Page[T]]":
+    def paginate(self, first: Call[Page[T]]) -> RawResponse[Page[T]]:
         """Fetch the one page that the call asks for."""
         return self.perform(first)
 
@@ -87,7 +94,7 @@ class AsyncRaw:
         """Perform one call."""
         return _raw(call, await self._driver.perform(call))
 
-    async def paginate(self, first: "Call[Page[T]]") -> "RawResponse[Page[T]]":
+    async def paginate(self, first: Call[Page[T]]) -> RawResponse[Page[T]]:
         """Fetch the one page that the call asks for."""
         return await self.perform(first)
 

@@ -1,18 +1,17 @@
 """Lists, fetched page by page while they are iterated."""
 
-import asyncio
 import contextvars
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, Optional, TypeVar
 
 from keito.core.call import Call, Page, at_page
 
 T = TypeVar("T")
 
 
-class _Position(Generic[T]):
+class Position(Generic[T]):
     """What both kinds of pagers know: the page that was read last, and which one comes next."""
 
     def __init__(self, first: "Call[Page[T]]") -> None:
@@ -65,7 +64,7 @@ class _Position(Generic[T]):
         return range(self._number, min(self._number + self._first.prefetch, last + 1))
 
 
-class Pager(_Position[T], Iterator[T]):
+class Pager(Position[T], Iterator[T]):
     """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
 
     def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Page[T]]") -> None:
@@ -114,68 +113,3 @@ class Pager(_Position[T], Iterator[T]):
             weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
         context = contextvars.copy_context()
         return self._threads.submit(context.run, self._fetch, at_page(self._first, number))
-
-
-class AsyncPager(_Position[T], AsyncIterator[T]):
-    """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
-
-    def __init__(
-        self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Coroutine[Any, Any, Page[T]]]"
-    ) -> None:
-        super().__init__(first)
-        self._fetch = fetch
-        self._coming: dict[int, asyncio.Task[Page[T]]] = {}
-        weakref.finalize(self, _cancel, self._coming)
-
-    def __aiter__(self) -> "AsyncPager[T]":
-        return self
-
-    async def __anext__(self) -> T:
-        while True:
-            for item in self._items:
-                return item
-            if self._done:
-                raise StopAsyncIteration
-            self._items = iter((await self._turn()).items)
-
-    async def pages(self) -> "AsyncIterator[Page[T]]":
-        """The pages that were not read yet."""
-        while not self._done:
-            yield await self._turn()
-
-    async def close(self) -> None:
-        """Forget pages that were fetched ahead; dropping the iterator does the same."""
-        _cancel(self._coming)
-
-    async def _turn(self) -> "Page[T]":
-        coming = self._coming.pop(self._number, None)
-        page = self._accept(await (coming or self._fetch(at_page(self._first, self._number))))
-        for number in self._wanted() if _on_asyncio() else ():
-            if number not in self._coming:
-                self._coming[number] = asyncio.ensure_future(self._fetch(at_page(self._first, number)))
-                self._coming[number].add_done_callback(_seen)
-        return page
-
-
-def _on_asyncio() -> bool:
-    # trio has tasks only inside a nursery, which an iterator cannot open: there, prefetch has no effect.
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _seen(task: "asyncio.Task[Any]") -> None:
-    """Take note of an error, or asyncio complains about it when the iterator was dropped."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _cancel(coming: "dict[int, asyncio.Task[Any]]") -> None:
-    """End requests that nobody waits for; the garbage collector may call this from any thread."""
-    while coming:
-        task = coming.popitem()[1]
-        loop = task.get_loop()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)

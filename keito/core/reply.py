@@ -10,18 +10,14 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 class Reply:
     """What the retry loop and the parsers see of a response that was read."""
 
-    __slots__ = ("_response", "_secret", "content", "status")
+    __slots__ = ("_request", "_secret", "content", "headers", "status")
 
-    def __init__(self, response: httpx.Response, secret: str) -> None:
-        self._response = response
+    def __init__(self, request: httpx.Request, response: httpx.Response, content: bytes, secret: str) -> None:
+        self._request = request
         self._secret = secret
         self.status = response.status_code
-        self.content = response.content
-
-    @property
-    def headers(self) -> httpx.Headers:
-        """The answer's headers as they came."""
-        return self._response.headers
+        self.headers = response.headers
+        self.content = content
 
     def public(self) -> httpx.Response:
         """The response as callers may keep, pickle and log it: without the API key, even if the server repeated it."""
@@ -33,9 +29,8 @@ class Reply:
         )
 
     def _public_request(self) -> httpx.Request:
-        sent = self._response.request
-        headers: list[tuple[str, str]] = [(name, self._clean(value)) for name, value in sent.headers.multi_items()]
-        return httpx.Request(sent.method, self._clean(str(sent.url)), headers=headers)
+        headers = [(name, self._clean(value)) for name, value in self._request.headers.multi_items()]
+        return httpx.Request(self._request.method, self._clean(str(self._request.url)), headers=headers)
 
     def _clean(self, text: str) -> str:
         return text.replace(self._secret, _HIDDEN)

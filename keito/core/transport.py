@@ -4,7 +4,6 @@ Mocks of httpx (respx, pytest-httpx) patch `HTTPTransport` or the pool under it,
 """
 
 import ssl
-import threading
 import time
 import urllib.request
 from collections.abc import Iterable
@@ -13,20 +12,7 @@ from typing import Any, Optional, Union
 import httpcore
 import httpx
 
-
-class _Deadline(threading.local):
-    """When the attempt that runs in this thread must be over, on the monotonic clock."""
-
-    at: Optional[float] = None
-
-    def left(self, timeout: Optional[float]) -> Optional[float]:
-        if self.at is None:
-            return timeout
-        left = max(self.at - time.monotonic(), 0.001)
-        return left if timeout is None else min(left, timeout)
-
-
-deadline = _Deadline()
+from keito.core.deadline import deadline
 
 
 class _DeadlineStream(httpcore.NetworkStream):
@@ -81,7 +67,7 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 
 class Transports:
-    """Makes what a client sends through when it brings no httpx client of its own: one transport for each call in flight.
+    """What a client without an httpx client of its own sends through: one transport for each call in flight.
 
     httpcore's pool takes time quadratic in its connections: 32 tasks on one pool get a third of what one task gets.
     With a pool for each, concurrency costs nothing, and a single caller still reuses one connection.

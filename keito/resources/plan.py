@@ -13,9 +13,11 @@ from keito.core.call import (
     query_of,
 )
 from keito.core.reply import Reply
+from keito.types.common import Model
 from keito.types.request import Request
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 
 
 def get(path: str, parse: Callable[[Reply], T], options: Optional[RequestOptions]) -> "Call[T]":
@@ -51,13 +53,13 @@ def delete(path: str, parse: Callable[[Reply], T], options: Optional[RequestOpti
 
 def pages(
     path: str,
-    model: type[T],
+    model: type[M],
     options: Optional[RequestOptions],
     page: int,
     per_page: int,
     prefetch: int,
     **filters: object,
-) -> "Call[Page[T]]":
+) -> "Call[Page[M]]":
     """The call for the first page of a list.
 
     Raises:

@@ -86,7 +86,7 @@ class Model(BaseModel):
     keito does not know are kept and can be read as attributes or in `model_extra`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), defer_build=True)
 
 
 class IdName(Model):

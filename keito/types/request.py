@@ -9,4 +9,4 @@ class Request(BaseModel):
     Unknown fields are refused: a misspelt `unit_price` must not become a wrong bill.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)

@@ -1,0 +1,76 @@
+"""Lists, fetched page by page while they are iterated with `async for`."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from keito.core.call import Call, Page, at_page
+from keito.core.pager import Position
+
+T = TypeVar("T")
+
+
+class AsyncPager(Position[T], AsyncIterator[T]):
+    """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
+
+    def __init__(
+        self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Coroutine[Any, Any, Page[T]]]"
+    ) -> None:
+        super().__init__(first)
+        self._fetch = fetch
+        self._coming: dict[int, asyncio.Task[Page[T]]] = {}
+        weakref.finalize(self, _cancel, self._coming)
+
+    def __aiter__(self) -> "AsyncPager[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            if self._done:
+                raise StopAsyncIteration
+            self._items = iter((await self._turn()).items)
+
+    async def pages(self) -> "AsyncIterator[Page[T]]":
+        """The pages that were not read yet."""
+        while not self._done:
+            yield await self._turn()
+
+    async def close(self) -> None:
+        """Forget pages that were fetched ahead; dropping the iterator does the same."""
+        _cancel(self._coming)
+
+    async def _turn(self) -> "Page[T]":
+        coming = self._coming.pop(self._number, None)
+        page = self._accept(await (coming or self._fetch(at_page(self._first, self._number))))
+        for number in self._wanted() if _on_asyncio() else ():
+            if number not in self._coming:
+                self._coming[number] = asyncio.ensure_future(self._fetch(at_page(self._first, number)))
+                self._coming[number].add_done_callback(_seen)
+        return page
+
+
+def _on_asyncio() -> bool:
+    # trio has tasks only inside a nursery, which an iterator cannot open: there, prefetch has no effect.
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Take note of an error, or asyncio complains about it when the iterator was dropped."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _cancel(coming: "dict[int, asyncio.Task[Any]]") -> None:
+    """End requests that nobody waits for; the garbage collector may call this from any thread."""
+    while coming:
+        task = coming.popitem()[1]
+        loop = task.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
