@@ -1,0 +1,142 @@
+"""A chat model that counts like a provider, and what a Keito got from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import pytest
+
+pytest.importorskip("langchain_core")
+pytest.importorskip("genai_prices")
+
+from keito_langchain import KeitoCallbackHandler
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from keito import Keito
+from keito.billing import AgentBilling, BillingPolicy
+from keito.sandbox import SandboxServer
+from keito.types import Expense, TimeEntry
+
+USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+
+
+class CountingModel(BaseChatModel):
+    """Answers "ok" and reports `usage`, or raises `error`; with `script` it answers those messages one by one."""
+
+    provider: str = "openai"
+    requested: str = "gpt-5-mini"
+    served: Optional[str] = "gpt-5-mini-2025-08-07"
+    usage: Optional[dict[str, Any]] = USAGE
+    script: tuple[AIMessage, ...] = ()
+    error: Optional[BaseException] = None
+    copies: int = 1
+    asked: int = 0
+
+    @property
+    def _llm_type(self) -> str:
+        return "counting"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"served": self.served}  # what langchain's cache goes by
+
+    def _get_ls_params(self, stop: Optional[list[str]] = None, **kwargs: Any) -> LangSmithParams:
+        return LangSmithParams(ls_provider=self.provider, ls_model_name=self.requested, ls_model_type="chat")
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> CountingModel:
+        return self
+
+    def _about(self) -> dict[str, Any]:
+        return {"model_name": self.served} if self.served else {}
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        text = self.script[self.asked - 1] if self.script else AIMessage("ok")
+        answer = {"usage_metadata": self.usage, "response_metadata": self._about()}
+        generations = [ChatGeneration(message=text.model_copy(update=answer)) for _ in range(self.copies)]
+        return ChatResult(generations=generations)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: Optional[list[str]] = None,
+        run_manager: Optional[CallbackManagerForLLMRun] = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        self.asked += 1
+        for letter in "ok":
+            yield ChatGenerationChunk(message=AIMessageChunk(letter))
+            if self.error is not None:
+                raise self.error
+        last = AIMessageChunk("", usage_metadata=self.usage, response_metadata=self._about())
+        yield ChatGenerationChunk(message=last)
+
+
+@dataclass
+class Bill:
+    """What the sandbox has."""
+
+    time: list[TimeEntry]
+    outcomes: list[TimeEntry]
+    expenses: list[Expense]
+
+    @property
+    def tokens(self) -> list[tuple[int, int]]:
+        """Tokens in and out of each time entry's run."""
+        models = [(entry.metadata or {}).get("model", {}) for entry in self.time]
+        return [(model.get("tokens_in", 0), model.get("tokens_out", 0)) for model in models]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What keito says about the only time entry."""
+        (entry,) = self.time
+        facts: dict[str, Any] = (entry.metadata or {})["keito"]
+        return facts
+
+
+@pytest.fixture(autouse=True)
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        monkeypatch.setenv(name, "false")
+
+
+@pytest.fixture
+def model() -> type[CountingModel]:
+    return CountingModel
+
+
+@pytest.fixture
+def billing(keito_sandbox: SandboxServer, keito_client: Keito) -> Iterator[AgentBilling]:
+    policy = BillingPolicy(keito_sandbox.project_id, keito_sandbox.task_id, keito_sandbox.expense_category_id)
+    billing = AgentBilling(policy, keito_client)
+    yield billing
+    assert billing.guard.count == 0, "an error inside the handler was swallowed"
+    billing.close()
+
+
+@pytest.fixture
+def handler(billing: AgentBilling) -> KeitoCallbackHandler:
+    return KeitoCallbackHandler(billing)
+
+
+@pytest.fixture
+def config(handler: KeitoCallbackHandler) -> Any:
+    return {"callbacks": [handler]}
+
+
+@pytest.fixture
+def bill(keito_client: Keito) -> Any:
+    def read() -> Bill:
+        entries = list(keito_client.time_entries.list(source="agent"))
+        outcomes = [entry for entry in entries if "outcome_type" in (entry.metadata or {})]
+        time = [entry for entry in entries if entry not in outcomes]
+        return Bill(time, outcomes, list(keito_client.expenses.list(source="agent")))
+
+    return read
