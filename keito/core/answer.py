@@ -83,7 +83,8 @@ def _complaint(error: ValueError) -> str:
 
 def error_of(call: Call[Any], reply: Reply, retry_after: Optional[float]) -> KeitoApiError:
     """The error for an answer that is no success; `str()` of it names the request and the server's own words."""
-    return _with_answer(error_class(reply.status), call.name, reply, retry_after)
+    redirected = f" (redirected to {reply.headers['location']}: check base_url)" if reply.redirects else ""
+    return _with_answer(error_class(reply.status), call.name + redirected, reply, retry_after)
 
 
 def _with_answer(

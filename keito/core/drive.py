@@ -19,7 +19,7 @@ from keito.core.wire import Wire
 if TYPE_CHECKING:
     from keito.core.transport import Transports
 
-_KEPT = 20
+KEPT = 20
 """Idle connections that a client keeps open, as httpx does."""
 
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
@@ -37,9 +37,9 @@ def lost(error: Exception, wire: Wire) -> Lost:
     return Lost(f"{what} {wire.base_url.host} ({str(error) or type(error).__name__})", timed_out, sent)
 
 
-def closed() -> KeitoError:
+def closed(what: str = "Keito client") -> KeitoError:
     """The error for using a client after it was closed."""
-    return KeitoError("this Keito client is closed; create another one")
+    return KeitoError(f"this {what} is closed; create another one")
 
 
 class Driver:
@@ -101,6 +101,8 @@ class Driver:
             self._give_back(transport)
 
     def _send_through(self, http: httpx.Client, request: httpx.Request) -> Reply:
+        if http.is_closed:
+            raise closed("httpx client that this Keito client sends through")
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )
@@ -111,7 +113,7 @@ class Driver:
 
     def _take(self) -> httpx.HTTPTransport:
         if self._pid != os.getpid():  # a connection must not be shared with the parent process
-            self._idle.clear()
+            _close_all(self._idle)  # closes this process's copies only; the parent's stay open
             self._pid = os.getpid()
         try:
             return self._idle.pop()
@@ -123,7 +125,7 @@ class Driver:
             return self._transports.blocking()
 
     def _give_back(self, transport: httpx.HTTPTransport) -> None:
-        if self._closed or len(self._idle) >= _KEPT:
+        if self._closed or len(self._idle) >= KEPT:
             transport.close()
         else:
             self._idle.append(transport)

@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from keito.core.call import Call
-from keito.core.drive import FAILURES, closed, lost
+from keito.core.drive import FAILURES, KEPT, closed, lost
 from keito.core.reply import Reply
 from keito.core.retry import Flow, Outcome, Sleep, exchange
 from keito.core.wire import Wire
@@ -42,10 +42,16 @@ class _Loop:
                 raise httpx.PoolTimeout("all connections of this client are in use") from None
         return self.shared or (self.idle.pop() if self.idle else self.transports.awaiting())
 
-    def give_back(self, transport: httpx.AsyncBaseTransport) -> None:
+    async def give_back(self, transport: httpx.AsyncBaseTransport, keep: bool) -> None:
+        """Let others send through a transport, or close it where there are enough or the client was closed."""
         self.free.release()
-        if transport is not self.shared:
+        if transport is self.shared:
+            return
+        if keep and len(self.idle) < KEPT:
             self.idle.append(transport)
+            return
+        with anyio.CancelScope(shield=True):
+            await transport.aclose()
 
     async def close(self) -> None:
         for transport in [*self.idle, *([self.shared] if self.shared else [])]:
@@ -122,9 +128,11 @@ class AsyncDriver:
             response = await transport.handle_async_request(request)
             return self.wire.reply(request, response, await _read(response))
         finally:
-            loop.give_back(transport)
+            await loop.give_back(transport, keep=not self._closed)
 
     async def _send_through(self, http: httpx.AsyncClient, request: httpx.Request) -> Reply:
+        if http.is_closed:
+            raise closed("httpx client that this Keito client sends through")
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )
