@@ -22,6 +22,9 @@ _log = logging.getLogger("keito.billing")
 _FIRST_PAUSE = 0.1
 """Seconds between the rounds of a flush; doubled each time."""
 
+_LEAST_TIME = 0.05
+"""Seconds below which no record is sent: its answer could hardly arrive."""
+
 _CLOSING_TIME = 5.0
 """Seconds that `close` spends on what is still pending."""
 
@@ -69,7 +72,7 @@ class DirectDelivery:
         """Send again what is pending or held, within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         # A record that times out only because the flush ends would be unsure, so none is started near the end.
-        reserve = min(1.0, timeout / 2)
+        reserve = max(_LEAST_TIME, min(1.0, timeout / 2))
         items, pause = self._retryable(), _FIRST_PAUSE
         while items:
             self._send_all(items, deadline, reserve)

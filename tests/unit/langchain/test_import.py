@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+import pytest
+
+
+def test_without_langchain_core_the_import_says_what_to_install() -> None:
+    program = "import sys; sys.modules['langchain_core'] = None; import keito_langchain"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert 'pip install "keito[langchain]"' in ended.stderr
+
+
+def test_importing_the_handler_loads_neither_prices_nor_the_client() -> None:
+    pytest.importorskip("langchain_core")
+    heavy = ("genai_prices", "keito.client", "keito.sandbox", "langgraph")
+    program = f"import sys, keito_langchain; print([name for name in {heavy} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "[]"

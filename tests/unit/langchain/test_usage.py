@@ -1,0 +1,124 @@
+from typing import Any, Optional
+from uuid import uuid4
+
+import pytest
+
+pytest.importorskip("langchain_core")
+
+from keito_langchain.usage import Answer, from_token_usage, from_usage_metadata, read_answer
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, Generation, LLMResult
+
+from keito.metering import Usage
+
+RUN = uuid4()
+
+
+def chat(message: AIMessage, output: "Optional[dict[str, Any]]" = None) -> LLMResult:
+    return LLMResult(generations=[[ChatGeneration(message=message)]], llm_output=output)
+
+
+def counted(tokens_in: int, tokens_out: int, **details: Any) -> Any:
+    return {"input_tokens": tokens_in, "output_tokens": tokens_out, "total_tokens": tokens_in + tokens_out, **details}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "expected"),
+    [
+        ({}, {}, {}),
+        ({"cache_read": 40, "cache_creation": 10}, {}, {"cache_read_tokens": 40, "cache_write_tokens": 10}),
+        (
+            {"cache_creation": 0, "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 5},
+            {},
+            {"cache_write_tokens": 15, "cache_write_5m_tokens": 10, "cache_write_1h_tokens": 5},
+        ),
+        ({"audio": 7}, {"audio": 3}, {"input_audio_tokens": 7, "output_audio_tokens": 3}),
+        ({}, {"reasoning": 5}, {"reasoning_tokens": 5}),
+        ({"flex_cache_read": 40, "flex": 60}, {"flex": 20}, {"cache_read_tokens": 40}),
+        ({"flex": 100}, {"flex_reasoning": 5, "flex": 15}, {"reasoning_tokens": 5}),
+        ({"priority_cache_creation": 9}, {}, {"cache_write_tokens": 9}),
+        ({"text": 60, "image": 40}, {"video": 1}, {"other_kinds": ("image", "video")}),
+        ({"image": 0, "cache_read": None}, {}, {}),
+    ],
+)  # fmt: skip
+def test_details_of_usage_metadata(inputs: Any, outputs: Any, expected: "dict[str, Any]") -> None:
+    usage = from_usage_metadata(counted(100, 20, input_token_details=inputs, output_token_details=outputs))
+    assert usage == Usage(input_tokens=100, output_tokens=20, **expected)
+    assert usage.problem is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (None, None),
+        ({}, None),
+        ("many", None),
+        ({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, Usage(9, 3)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": None},
+                "completion_tokens_details": {"reasoning_tokens": 2},
+            },
+            Usage(9, 3, cache_read_tokens=4, reasoning_tokens=2),
+        ),
+        # Anthropic counts its cache beside the input.
+        (
+            {"input_tokens": 5, "output_tokens": 3, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 20},
+            Usage(35, 3, cache_read_tokens=10, cache_write_tokens=20),
+        ),
+    ],
+)
+def test_a_providers_own_dictionary(raw: object, expected: Optional[Usage]) -> None:
+    assert from_token_usage(raw) == expected
+
+
+def test_usage_metadata_comes_first_then_the_response_then_the_output() -> None:
+    raw = {"token_usage": {"prompt_tokens": 2, "completion_tokens": 2}}
+    output = {"token_usage": {"prompt_tokens": 3, "completion_tokens": 3}, "model_name": "from-output"}
+    first = AIMessage("", usage_metadata=counted(1, 1), response_metadata={**raw, "model_name": "served"})
+    assert read_answer(chat(first, output), RUN) == Answer(usage=Usage(1, 1), model="served", started=True)
+    assert read_answer(chat(AIMessage("", response_metadata=raw), output), RUN).usage == Usage(2, 2)
+    assert read_answer(chat(AIMessage(""), output), RUN) == Answer(Usage(3, 3), model="from-output", started=True)
+
+
+def test_zeros_are_no_usage() -> None:
+    assert read_answer(chat(AIMessage("", usage_metadata=counted(0, 0))), RUN).usage is None
+
+
+def test_the_tier_is_named_by_the_response_or_by_the_details() -> None:
+    named = AIMessage("", usage_metadata=counted(1, 1), response_metadata={"service_tier": "batch"})
+    assert read_answer(chat(named), RUN).tier == "batch"
+    prefixed = AIMessage("", usage_metadata=counted(1, 1, output_token_details={"priority": 1}))
+    assert read_answer(chat(prefixed), RUN).tier == "priority"
+
+
+@pytest.mark.parametrize(
+    ("message", "cached"),
+    [
+        (AIMessage("", usage_metadata={**counted(1, 1), "total_cost": 0}), True),
+        (AIMessage("", usage_metadata=counted(1, 1)), False),
+        (AIMessage("", id=f"lc_run--{uuid4()}-0"), True),
+        (AIMessage("", id=f"lc_run--{RUN}-0"), False),
+        (AIMessage("", id="chatcmpl-1"), False),
+        # A model that hands on another model's message, with its usage, has paid for it.
+        (AIMessage("", id=f"lc_run--{uuid4()}-0", usage_metadata=counted(1, 1)), False),
+    ],
+)
+def test_answers_from_the_cache(message: AIMessage, cached: bool) -> None:
+    assert read_answer(chat(message), RUN).cached is cached
+
+
+def test_text_models_report_all_prompts_with_the_first() -> None:
+    first = LLMResult(generations=[[Generation(text="a")]], llm_output={"token_usage": {"prompt_tokens": 9}})
+    other = LLMResult(generations=[[Generation(text="b")]], llm_output={"token_usage": {}})
+    assert read_answer(first, RUN).usage == Usage(9, 0)
+    assert not read_answer(first, RUN).counted_elsewhere
+    assert read_answer(other, RUN).counted_elsewhere
+
+
+def test_nothing_is_read_from_nothing() -> None:
+    assert read_answer(None, RUN) == Answer()
+    assert read_answer(LLMResult(generations=[]), RUN) == Answer()
+    assert not read_answer(LLMResult(generations=[[], []]), RUN).started
