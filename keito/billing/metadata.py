@@ -10,8 +10,6 @@ from typing import Any, Optional
 from keito import __version__
 from keito.billing.cost import ModelCost, RateRow, RunCost
 from keito.metering import AgentRun, Outcome
-from keito.types.agent_metadata import AgentMetadata
-from keito.types.given import METADATA_LIMIT, encode
 
 SDK = f"keito-python/{__version__}"
 
@@ -21,6 +19,9 @@ _LONGEST_TEXT = 160
 
 def run_metadata(run: AgentRun, cost: Optional[RunCost] = None) -> dict[str, Any]:
     """Who worked, in which run, and with which models."""
+    # `keito.types` brings every model of the API along: loaded when something is billed, not with the handler.
+    from keito.types.agent_metadata import AgentMetadata  # noqa: PLC0415
+
     model = _totals(cost) if cost is not None and cost.models else {}
     metadata = AgentMetadata.build(
         agent_id=short(run.agent_id),
@@ -113,6 +114,8 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     lists that are no longer whole. The key, the totals and the outcome's fields are never touched: `short` and the
     limits of `Outcome` keep them small enough.
     """
+    from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
+
     keito = dict(metadata["keito"])
     fitted = {**metadata, "keito": keito}
     holder: dict[str, Any]
@@ -128,8 +131,8 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def short(text: Optional[str]) -> Optional[str]:
     """`text`, cut where it takes more than 160 bytes as JSON. The same text is always cut the same way."""
-    if text is None:
-        return None
+    if text is None or (len(text) * 2 <= _LONGEST_TEXT and text.isascii() and text.isprintable()):
+        return text  # JSON escapes at most each character of it with a backslash
     cut = readable(text)[:_LONGEST_TEXT]
     while len(json.dumps(cut, ensure_ascii=False).encode()) > _LONGEST_TEXT + 2:
         cut = cut[:-1]
