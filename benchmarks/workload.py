@@ -4,19 +4,32 @@ CLIENT is `keito` (whichever version is installed) or `httpx`. The file imports 
 same program runs in every environment.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import resource
 import statistics
 import sys
 import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
-BODY = {"project_id": "p", "task_id": "t", "spent_date": "2026-03-05", "hours": 1.5, "notes": "n", "source": "agent"}
+Figures = dict[str, float]
+
+BODY: Any = {
+    "project_id": "p",
+    "task_id": "t",
+    "spent_date": "2026-03-05",
+    "hours": 1.5,
+    "notes": "n",
+    "source": "agent",
+}
 HEADERS = {"Authorization": "Bearer kto_bench", "Keito-Account-Id": "acc_bench"}
 TASKS = 32
 
 
-def client(url, asynchronous=False):
+def client(url: str, asynchronous: bool = False) -> Any:
     import keito
 
     return (keito.AsyncKeito if asynchronous else keito.Keito)(
@@ -24,7 +37,7 @@ def client(url, asynchronous=False):
     )
 
 
-def timed(calls, one):
+def timed(calls: int, one: Callable[[], object]) -> Figures:
     for _ in range(100):
         one()
     times = []
@@ -45,7 +58,7 @@ def timed(calls, one):
     }
 
 
-def create(name, url):
+def create(name: str, url: str) -> Figures:
     if name == "httpx":
         import httpx
 
@@ -55,21 +68,22 @@ def create(name, url):
     return timed(1500, lambda: keito.time_entries.create(**BODY))
 
 
-def listing(name, url, per_page, total, **options):
+def listing(name: str, url: str, per_page: int, total: int, **options: int) -> Figures:
     if name == "httpx":
         import httpx
 
         http = httpx.Client(base_url=url, headers=HEADERS)
 
-        def items():
+        def items() -> Iterable[object]:
             for number in range(1, 100_000 // per_page + 1):
                 answer = http.get("/api/v2/time_entries", params={"page": number, "per_page": per_page})
                 yield from answer.json()["time_entries"]
     else:
         keito = client(url)
 
-        def items():
-            return keito.time_entries.list(per_page=per_page, **options)
+        def items() -> Iterable[object]:
+            pager: Iterable[object] = keito.time_entries.list(per_page=per_page, **options)
+            return pager
 
     for _ in zip(range(per_page), items()):
         pass
@@ -89,21 +103,21 @@ def listing(name, url, per_page, total, **options):
     }
 
 
-def list_100(name, url):
+def list_100(name: str, url: str) -> Figures:
     return listing(name, url, 100, 100_000)
 
 
-def list_2000(name, url):
+def list_2000(name: str, url: str) -> Figures:
     return listing(name, url, 2000, 100_000)
 
 
-def list_latency(name, url):
+def list_latency(name: str, url: str) -> Figures:
     options = {"prefetch": 4} if "--prefetch" in sys.argv else {}
     return listing(name, url, 100, 20_000, **options)
 
 
-async def _concurrent(calls, one):
-    async def worker(count):
+async def _concurrent(calls: int, one: Callable[[], Awaitable[object]]) -> Figures:
+    async def worker(count: int) -> None:
         for _ in range(count):
             await one()
 
@@ -115,7 +129,7 @@ async def _concurrent(calls, one):
     return {"per_s": calls // TASKS * TASKS / wall, "cpu_us": (time.process_time() - cpu) / calls * 1e6}
 
 
-async def _acreate(name, url):
+async def _acreate(name: str, url: str) -> Figures:
     if name == "httpx":
         import httpx
 
@@ -125,17 +139,17 @@ async def _acreate(name, url):
         return await _concurrent(960, lambda: keito.time_entries.create(**BODY))
 
 
-def acreate(name, url):
+def acreate(name: str, url: str) -> Figures:
     return asyncio.run(_acreate(name, url))
 
 
-def bare_import(name, url):
+def bare_import(name: str, _: str) -> Figures:
     start = time.perf_counter()
     __import__(name)
     return {"ms": (time.perf_counter() - start) * 1e3}
 
 
-def client_import(name, url):
+def client_import(name: str, _: str) -> Figures:
     start = time.perf_counter()
     exec("from keito import Keito" if name == "keito" else "import httpx, pydantic; pydantic.BaseModel")
     return {"ms": (time.perf_counter() - start) * 1e3}
