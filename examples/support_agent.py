@@ -7,8 +7,6 @@ KEITO_API_KEY and the other variables of BillingPolicy.from_env set, it bills to
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -20,13 +18,13 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableConfig
+from local_keito import keito_account
 from rich.console import Console
 from rich.table import Table
 
 from keito import Keito, OutcomeTypes
 from keito.billing import Outcome
 from keito.metering import log_outcome
-from keito.sandbox import SandboxServer
 from keito.types import Expense, TimeEntry
 
 TICKETS = {
@@ -97,25 +95,6 @@ class ScriptedModel(BaseChatModel):
             response_metadata={"model_name": "gpt-5-mini-2025-08-07", "model_provider": "openai"},
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-@contextmanager
-def keito_account() -> Iterator[str]:
-    """Your Keito, if the environment has its key; else one that starts on this machine. Gives its name."""
-    if os.environ.get("KEITO_API_KEY"):
-        yield "your Keito account"
-        return
-    with SandboxServer() as sandbox:
-        os.environ.update(
-            KEITO_BASE_URL=sandbox.url,
-            KEITO_API_KEY=sandbox.api_key,
-            KEITO_ACCOUNT_ID=sandbox.account_id,
-            KEITO_PROJECT_ID=sandbox.project_id,
-            KEITO_TASK_ID=sandbox.task_id,
-            KEITO_EXPENSE_CATEGORY_ID=sandbox.expense_category_id,
-            KEITO_AGENT_ID="support-agent",
-        )
-        yield f"a Keito on this machine ({sandbox.url})"
 
 
 def show(entries: list[TimeEntry], expenses: list[Expense]) -> None:
