@@ -18,6 +18,9 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_AMOUNT = 1_000_000_000
 """Largest quantity, price, rate or cost that is accepted, so that sums stay exact."""
 
+MAX_PAGE = 1_000_000_000
+"""The highest `page` that is read as a number."""
+
 TIMER_HOURS_DIGITS = 2
 """`hours` of a stopped timer is rounded to this many decimals; `duration_seconds` stays exact."""
 

@@ -114,19 +114,28 @@ Amount = Annotated[float, Field(ge=0, le=choices.MAX_AMOUNT)]
 SignedAmount = Annotated[float, Field(ge=-choices.MAX_AMOUNT, le=choices.MAX_AMOUNT)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Hours = Annotated[float, Field(ge=0, le=choices.MAX_HOURS)]
-Units = Annotated[int, BeforeValidator(whole), Field(ge=1, le=choices.MAX_AMOUNT)]
-Days = Annotated[int, BeforeValidator(whole), Field(ge=0, le=3650)]
+Units = Annotated[int, Field(ge=1, le=choices.MAX_AMOUNT), BeforeValidator(whole)]
+Days = Annotated[int, Field(ge=0, le=3650), BeforeValidator(whole)]
 Day = Annotated[str, AfterValidator(day), WithJsonSchema({"type": "string", "format": "date"})]
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=255, json_schema_extra={"format": "email"})]
+Email = Annotated[
+    str,
+    Field(
+        pattern=r"^[^@\s]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        max_length=255,
+        json_schema_extra={"format": "email"},
+    ),
+]
 
-QueryDay = Annotated[
+# Both forms are read everywhere; each is documented where the API documents it.
+QueryDay = Annotated[str, AfterValidator(day_or_compact), WithJsonSchema({"type": "string", "format": "date"})]
+ReportDay = Annotated[
     str,
     AfterValidator(day_or_compact),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-?[0-9]{2}-?[0-9]{2}$", "examples": ["2026-03-05"]}),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])$"}),
 ]
 QueryInstant = Annotated[str, AfterValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 QueryFlag = Annotated[bool, BeforeValidator(_flag)]
-QueryPage = Annotated[int, BeforeValidator(_counting), Field(ge=1)]
-QueryPageSize = Annotated[int, BeforeValidator(_counting), Field(ge=1, le=2000)]
+QueryPage = Annotated[int, Field(ge=1, le=choices.MAX_PAGE), BeforeValidator(_counting)]
+QueryPageSize = Annotated[int, Field(ge=1, le=2000), BeforeValidator(_counting)]

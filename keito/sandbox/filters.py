@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from keito.sandbox.fields import Given, QueryDay, QueryFlag, QueryInstant, QueryPage, QueryPageSize
+from keito.sandbox.fields import Given, QueryDay, QueryFlag, QueryInstant, QueryPage, QueryPageSize, ReportDay
 
 TimeSources = Annotated[
     str, Field(pattern="^(web|cli|api|agent|calendar|desktop)(,(web|cli|api|agent|calendar|desktop))*$")
@@ -93,5 +93,5 @@ class InvoiceFilter(Changed):
 class ReportFilter(Paging):
     """The days that a report covers, both included."""
 
-    since: QueryDay = Field(alias="from")
-    to: QueryDay
+    since: ReportDay = Field(alias="from")
+    to: ReportDay
