@@ -68,12 +68,12 @@ def read(call: Call[T], reply: Reply) -> T:
     """
     try:
         return call.parse(reply)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, RecursionError) as error:
         complaint = f"the answer is not what this endpoint promises ({_complaint(error)})"
         raise _with_answer(KeitoApiError, f"{call.name}: {complaint}", reply) from None
 
 
-def _complaint(error: ValueError) -> str:
+def _complaint(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return "it is not JSON"
     first = error.errors(include_url=False, include_input=False)[0]
@@ -83,7 +83,7 @@ def _complaint(error: ValueError) -> str:
 
 def error_of(call: Call[Any], reply: Reply, retry_after: Optional[float]) -> KeitoApiError:
     """The error for an answer that is no success; `str()` of it names the request and the server's own words."""
-    redirected = f" (redirected to {reply.headers['location']}: check base_url)" if reply.redirects else ""
+    redirected = f" (redirected to {reply.redirect}: check base_url)" if reply.redirect else ""
     return _with_answer(error_class(reply.status), call.name + redirected, reply, retry_after)
 
 

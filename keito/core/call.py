@@ -21,7 +21,9 @@ R = TypeVar("R", bound=Request)
 
 API_ROOT = "/api/v2"
 IDEMPOTENCY_HEADERS = ("idempotency-key", "x-idempotency-key")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+LONGEST_TIMEOUT = 1_000_000
+"""Seconds; operating systems refuse to wait for more than 24 days."""
+_HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
 
@@ -73,7 +75,8 @@ class Call(Generic[T_co]):
     @property
     def retryable(self) -> bool:
         """Whether the call may be sent again when the first attempt's fate is unknown."""
-        return self.repeatable or any(name.lower() in IDEMPOTENCY_HEADERS for name in self.headers)
+        keys = (value.strip() for name, value in self.headers.items() if name.lower() in IDEMPOTENCY_HEADERS)
+        return self.repeatable or any(keys)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -134,10 +137,20 @@ def path_of(*segments: str) -> str:
 
 
 def query_of(**given: object) -> dict[str, str]:
-    """The query parameters of a list; what is `None` or was not given is left out."""
-    return {
+    """The query parameters of a list; what is `None` or was not given is left out.
+
+    Raises:
+        KeitoValidationError: A text holds half a surrogate pair.
+    """
+    query = {
         name: _text(value) for name, value in given.items() if value is not None and value is not NotGiven.NOT_GIVEN
     }
+    for name, text in query.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise refused(name, text, "must be text that UTF-8 can carry") from None
+    return query
 
 
 def _text(value: Any) -> str:
@@ -203,6 +216,8 @@ def options_of(given: Optional[RequestOptions]) -> RequestOptions:
     """
     if not given:
         return RequestOptions()
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise refused("request_options", given, "must be a mapping")
     unknown = sorted(set(given) - RequestOptions.__annotations__.keys())
     if unknown:
         raise refused("request_options", unknown[0], f"must be one of {', '.join(RequestOptions.__annotations__)}")
@@ -212,7 +227,10 @@ def options_of(given: Optional[RequestOptions]) -> RequestOptions:
         check_retries(given["max_retries"], "request_options.max_retries")
     if "idempotency_key" in given:
         check_header("Idempotency-Key", given["idempotency_key"] or None)
-    for name, value in (given.get("additional_headers") or {}).items():
+    headers = given.get("additional_headers") or {}
+    if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise refused("request_options.additional_headers", headers, "must be a mapping of names to values")
+    for name, value in headers.items():
         check_header(name, value)
     return given
 
@@ -222,14 +240,15 @@ def check_header(name: str, value: object) -> None:
     if not isinstance(name, str) or not _HEADER_NAME.match(name):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refused("additional_headers", name, "must be the name of an HTTP header")
     if not isinstance(value, str) or not _HEADER_VALUE.match(value):
-        raise refused(f"additional_headers.{name}", "...", "must be text that an HTTP header can carry (one line)")
+        raise refused(f"additional_headers.{name}", "...", "must be text that an HTTP header can carry (one line, trimmed)")
 
 
 def check_timeout(value: object, name: str = "timeout") -> None:
     """Refuse a timeout that is neither `None` nor a positive number of seconds."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT
     if value is not None and not number:
-        raise refused(name, value, "must be a positive number of seconds, or None to wait for ever")
+        rule = f"must be a positive number of seconds (at most {LONGEST_TIMEOUT:,}), or None to wait for ever"
+        raise refused(name, value, rule)
 
 
 def check_retries(value: object, name: str = "max_retries") -> None:

@@ -58,9 +58,10 @@ def base_url_of(given: Optional[str] = None) -> httpx.URL:
     text = given or os.environ.get("KEITO_BASE_URL") or DEFAULT_BASE_URL
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, TypeError):
+        usable = bool(url.host) and (url.port or 0) < 65536
+    except (httpx.InvalidURL, TypeError, ValueError):  # ValueError: the host is no valid IDNA
         raise refused("base_url", text, "must be an http or https URL") from None
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+    if url.scheme not in ("http", "https") or not usable or url.query or url.fragment:
         raise refused("base_url", text, "must be an http or https URL, without query or fragment")
     if url.userinfo:
         raise refused("base_url", "...", "must not hold credentials")

@@ -37,6 +37,14 @@ def lost(error: Exception, wire: Wire) -> Lost:
     return Lost(f"{what} {wire.base_url.host} ({str(error) or type(error).__name__})", timed_out, sent)
 
 
+def content_seen(response: httpx.Response) -> bytes:
+    """What was read of an answer before it was closed."""
+    try:
+        return response.content
+    except httpx.ResponseNotRead:
+        return b""
+
+
 def closed(what: str = "Keito client") -> KeitoError:
     """The error for using a client after it was closed."""
     return KeitoError(f"this {what} is closed; create another one")
@@ -106,10 +114,16 @@ class Driver:
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )
-        response = http.send(own, stream=True)
+        try:
+            response = http.send(own, stream=True)
+        except httpx.HTTPStatusError as error:  # a hook of the caller called raise_for_status()
+            return self.wire.reply(own, error.response, content_seen(error.response))
         if isinstance(response.stream, httpx.SyncByteStream):
             response.stream = _Bounded(response.stream)
-        return self.wire.reply(own, response, _read(response))
+        try:
+            return self.wire.reply(own, response, response.read())  # a hook of the caller may have read it already
+        finally:
+            response.close()
 
     def _take(self) -> httpx.HTTPTransport:
         if self._pid != os.getpid():  # a connection must not be shared with the parent process

@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from keito.core.call import Call
-from keito.core.drive import FAILURES, KEPT, closed, lost
+from keito.core.drive import FAILURES, KEPT, closed, content_seen, lost
 from keito.core.reply import Reply
 from keito.core.retry import Flow, Outcome, Sleep, exchange
 from keito.core.wire import Wire
@@ -136,8 +136,15 @@ class AsyncDriver:
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )
-        response = await http.send(own, stream=True)
-        return self.wire.reply(own, response, await _read(response))
+        try:
+            response = await http.send(own, stream=True)
+        except httpx.HTTPStatusError as error:  # a hook of the caller called raise_for_status()
+            return self.wire.reply(own, error.response, content_seen(error.response))
+        try:
+            return self.wire.reply(own, response, await response.aread())  # a hook may have read it already
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
 
     def _loop_here(self) -> _Loop:
         here = current_loop()

@@ -33,7 +33,7 @@ class Sync:
 
     def paginate(self, first: Call[Page[T]]) -> Pager[T]:
         """Iterate over a list from its first page on."""
-        return Pager(first, self.perform)
+        return Pager(first, self._driver.perform)
 
     @property
     def raw(self) -> SyncRaw:
@@ -57,7 +57,7 @@ class Async:
         """Iterate over a list from its first page on."""
         from keito.core.pager_async import AsyncPager  # noqa: PLC0415 - loads asyncio, which `Keito` does without
 
-        return AsyncPager(first, self.perform)
+        return AsyncPager(first, self._driver.perform)
 
     @property
     def raw(self) -> AsyncRaw:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Generic, Optional, TypeVar
 
+from keito.core.answer import read
 from keito.core.call import Call, Page, at_page
+from keito.core.reply import Reply
 
 T = TypeVar("T")
 
@@ -58,19 +60,18 @@ class Position(Generic[T]):
             return self._number < page.total_pages
         return page.links is not None and page.links.next is not None
 
-    def _wanted(self) -> "range":
-        """The pages to fetch ahead."""
-        last = 0 if self._done else self.total_pages or 0
-        return range(self._number, min(self._number + self._first.prefetch, last + 1))
+    def _beyond(self, number: int) -> range:
+        """The pages to fetch ahead while page `number` is read."""
+        return range(number + 1, min(number + self._first.prefetch, self.total_pages or 0) + 1)
 
 
 class Pager(Position[T], Iterator[T]):
     """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
 
-    def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Page[T]]") -> None:
+    def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Reply]") -> None:
         super().__init__(first)
         self._fetch = fetch
-        self._coming: dict[int, Future[Page[T]]] = {}
+        self._coming: dict[int, Future[Reply]] = {}
         self._threads: Optional[ThreadPoolExecutor] = None
 
     def __iter__(self) -> "Pager[T]":
@@ -97,19 +98,27 @@ class Pager(Position[T], Iterator[T]):
             self._threads = None
 
     def _turn(self) -> "Page[T]":
-        coming = self._coming.pop(self._number, None)
-        page = self._accept(coming.result() if coming else self._fetch(at_page(self._first, self._number)))
-        for number in self._wanted():
-            if number not in self._coming:
-                self._coming[number] = self._start(number)
+        number = self._number
+        call = at_page(self._first, number)
+        coming = self._coming.pop(number, None)
+        reply = coming.result() if coming else self._fetch(call)
+        self._fetch_beyond(number)  # before parsing, so that the requests travel meanwhile
+        page = self._accept(read(call, reply))
         if self._done:
             self.close()
+        else:
+            self._fetch_beyond(number)  # the first page has told how many there are
         return page
 
-    def _start(self, number: int) -> "Future[Page[T]]":
+    def _fetch_beyond(self, number: int) -> None:
+        for coming in self._beyond(number):
+            if coming not in self._coming:
+                context = contextvars.copy_context()
+                self._coming[coming] = self._pool().submit(context.run, self._fetch, at_page(self._first, coming))
+
+    def _pool(self) -> ThreadPoolExecutor:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._first.prefetch, thread_name_prefix="keito-prefetch")
             # Nothing that the threads run refers to this iterator, so dropping it ends them.
             weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
-        context = contextvars.copy_context()
-        return self._threads.submit(context.run, self._fetch, at_page(self._first, number))
+        return self._threads

@@ -5,8 +5,10 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
+from keito.core.answer import read
 from keito.core.call import Call, Page, at_page
 from keito.core.pager import Position
+from keito.core.reply import Reply
 
 T = TypeVar("T")
 
@@ -14,12 +16,10 @@ T = TypeVar("T")
 class AsyncPager(Position[T], AsyncIterator[T]):
     """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
 
-    def __init__(
-        self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Coroutine[Any, Any, Page[T]]]"
-    ) -> None:
+    def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Coroutine[Any, Any, Reply]]") -> None:
         super().__init__(first)
         self._fetch = fetch
-        self._coming: dict[int, asyncio.Task[Page[T]]] = {}
+        self._coming: dict[int, asyncio.Task[Reply]] = {}
         weakref.finalize(self, _cancel, self._coming)
 
     def __aiter__(self) -> "AsyncPager[T]":
@@ -43,13 +43,22 @@ class AsyncPager(Position[T], AsyncIterator[T]):
         _cancel(self._coming)
 
     async def _turn(self) -> "Page[T]":
-        coming = self._coming.pop(self._number, None)
-        page = self._accept(await (coming or self._fetch(at_page(self._first, self._number))))
-        for number in self._wanted() if _on_asyncio() else ():
-            if number not in self._coming:
-                self._coming[number] = asyncio.ensure_future(self._fetch(at_page(self._first, number)))
-                self._coming[number].add_done_callback(_seen)
+        number = self._number
+        call = at_page(self._first, number)
+        reply = await (self._coming.pop(number, None) or self._fetch(call))
+        self._fetch_beyond(number)  # before parsing, so that the requests travel meanwhile
+        page = self._accept(read(call, reply))
+        if self._done:
+            _cancel(self._coming)
+        else:
+            self._fetch_beyond(number)  # the first page has told how many there are
         return page
+
+    def _fetch_beyond(self, number: int) -> None:
+        for coming in self._beyond(number) if _on_asyncio() else ():
+            if coming not in self._coming:
+                self._coming[coming] = asyncio.ensure_future(self._fetch(at_page(self._first, coming)))
+                self._coming[coming].add_done_callback(_seen)
 
 
 def _on_asyncio() -> bool:

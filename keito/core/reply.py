@@ -7,6 +7,7 @@ _SHORTEST_SECRET = 8
 """A key like "test" is no secret, and hiding it would spoil answers in which that word means something else."""
 # The content is decompressed by now; these would make httpx try it again, or state a wrong length.
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 class Reply:
@@ -22,25 +23,32 @@ class Reply:
         self.content = content
 
     @property
-    def redirects(self) -> bool:
-        """Whether the server wants the request elsewhere. keito does not follow: the key is for one host only."""
-        return 300 <= self.status < 400 and "location" in self.headers
+    def redirect(self) -> str:
+        """Where the server wants the request, if anywhere. keito does not follow: the key is for one host only."""
+        return self._clean(self.headers.get("location", "")) if 300 <= self.status < 400 else ""
 
     def public(self) -> httpx.Response:
         """The response as callers may keep, pickle and log it: without the API key, even if the server repeated it."""
         return httpx.Response(
             self.status,
-            headers=[(name, self._clean(value)) for name, value in self.headers.multi_items() if name not in _FRAMING],
-            content=self._clean(self.content.decode("latin-1")).encode("latin-1"),
+            headers=self._clean_headers(self.headers, _FRAMING),
+            content=self._clean_bytes(self.content),
             request=self._public_request(),
         )
 
     def _public_request(self) -> httpx.Request:
         headers = [
-            (name, _HIDDEN if name == "authorization" else self._clean(value))
-            for name, value in self._request.headers.multi_items()
+            *self._clean_headers(self._request.headers, _CREDENTIALS),
+            *((name.encode(), _HIDDEN.encode()) for name in sorted(_CREDENTIALS) if name in self._request.headers),
         ]
         return httpx.Request(self._request.method, self._clean(str(self._request.url)), headers=headers)
+
+    def _clean_headers(self, headers: httpx.Headers, without: frozenset[str]) -> list[tuple[bytes, bytes]]:
+        # As bytes, since a header may hold any: decoded, httpx would take ASCII only.
+        return [(name, self._clean_bytes(value)) for name, value in headers.raw if name.decode().lower() not in without]
+
+    def _clean_bytes(self, content: bytes) -> bytes:
+        return self._clean(content.decode("latin-1")).encode("latin-1")
 
     def _clean(self, text: str) -> str:
         return text.replace(self._secret, _HIDDEN) if len(self._secret) >= _SHORTEST_SECRET else text
