@@ -142,15 +142,19 @@ def query_of(**given: object) -> dict[str, str]:
     Raises:
         KeitoValidationError: A text holds half a surrogate pair.
     """
-    query = {
-        name: _text(value) for name, value in given.items() if value is not None and value is not NotGiven.NOT_GIVEN
+    return {
+        name: _sendable(name, _text(value))
+        for name, value in given.items()
+        if value is not None and value is not NotGiven.NOT_GIVEN
     }
-    for name, text in query.items():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise refused(name, text, "must be text that UTF-8 can carry") from None
-    return query
+
+
+def _sendable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise refused(name, text, "must be text that UTF-8 can carry") from None
+    return text
 
 
 def _text(value: Any) -> str:
@@ -240,7 +244,9 @@ def check_header(name: str, value: object) -> None:
     if not isinstance(name, str) or not _HEADER_NAME.match(name):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refused("additional_headers", name, "must be the name of an HTTP header")
     if not isinstance(value, str) or not _HEADER_VALUE.match(value):
-        raise refused(f"additional_headers.{name}", "...", "must be text that an HTTP header can carry (one line, trimmed)")
+        raise refused(
+            f"additional_headers.{name}", "...", "must be text that an HTTP header can carry (one line, trimmed)"
+        )
 
 
 def check_timeout(value: object, name: str = "timeout") -> None:

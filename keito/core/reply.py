@@ -45,7 +45,11 @@ class Reply:
 
     def _clean_headers(self, headers: httpx.Headers, without: frozenset[str]) -> list[tuple[bytes, bytes]]:
         # As bytes, since a header may hold any: decoded, httpx would take ASCII only.
-        return [(name, self._clean_bytes(value)) for name, value in headers.raw if name.decode().lower() not in without]
+        return [
+            (name, self._clean_bytes(value))
+            for name, value in headers.raw
+            if name.decode("latin-1").lower() not in without
+        ]
 
     def _clean_bytes(self, content: bytes) -> bytes:
         return self._clean(content.decode("latin-1")).encode("latin-1")

@@ -65,7 +65,10 @@ def parse_instant(value: object) -> str:
         raise ValueError("must be a datetime or its ISO 8601 text")
     if value.tzinfo is None:
         raise ValueError("must have a time zone")
-    return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    try:
+        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError("is out of the range of dates in UTC") from None
 
 
 def parse_clock(value: object) -> str:
@@ -81,9 +84,17 @@ def parse_number(value: object) -> Union[int, float, Decimal]:
     """Read a number as it is given; bool, text, NaN and infinity are no numbers to the API."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise ValueError("must be an int, float or Decimal")
-    if not math.isfinite(value):
+    if not _is_finite(value):
         raise ValueError("must be a finite number")
     return value
+
+
+def _is_finite(value: Union[int, float, Decimal]) -> bool:
+    """Whether a number is finite as an IEEE double, which is what the API reads."""
+    try:
+        return math.isfinite(value)
+    except (OverflowError, ValueError):  # an int above 1e308, a signalling NaN
+        return False
 
 
 def parse_metadata(value: object) -> dict[str, Any]:
@@ -115,6 +126,8 @@ def encode(value: object) -> bytes:
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
+        if not _is_finite(value):
+            raise ValueError(f"{value} is not a finite number")
         # The API reads numbers as IEEE doubles; the shortest text of the nearest double is what arrives there.
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, (date, datetime, time)):
