@@ -46,6 +46,8 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     A root run, from its start to its end, becomes one time entry; the outcomes that were logged inside it become
     outcomes, and its model calls become one expense. One handler may serve any number of runs at a time.
 
+    It sees what LangChain reports: on Python 3.10, async code must pass its `config` on to the models that it calls.
+
     Args:
         billing: Bills the runs; by default one that the environment and `policy_fields` describe.
         **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from importlib import import_module
 from typing import Any, Optional
 
@@ -29,13 +28,9 @@ def look_up(
     The table knows more names than it should: a fine-tuned model would cost as much as its base model, a tier
     or a kind of token without a rate as much as the standard one. Those are refused here.
     """
-    if not model:
-        return PricedCall(reason="unknown model")
-    if is_fine_tuned(model):
-        return PricedCall(reason="fine-tuned model")
-    if usage.input_audio_tokens and usage.cache_read_tokens:
-        # Cached audio has a rate of its own, and the counts don't say how much of the one is the other.
-        return PricedCall(reason="no rate for cached audio tokens")
+    reason = _refusal(model, usage)
+    if model is None or reason is not None:
+        return PricedCall(reason=reason)
     try:
         found = _calculate(*normalise(provider, model), usage, at, tier_context(tier))
     except ImportError:
@@ -45,6 +40,17 @@ def look_up(
     except ValueError:
         return PricedCall(reason="token counts do not add up")
     return _checked(found, usage, at, tier_context(tier))
+
+
+def _refusal(model: Optional[str], usage: Usage) -> Optional[str]:
+    if not model:
+        return "unknown model"
+    if is_fine_tuned(model):
+        return "fine-tuned model"
+    if usage.input_audio_tokens and usage.cache_read_tokens:
+        # Cached audio has a rate of its own, and the counts don't say how much of the one is the other.
+        return "no rate for cached audio tokens"
+    return None
 
 
 def tier_context(tier: Optional[str]) -> Optional[dict[str, str]]:
@@ -62,22 +68,13 @@ def _calculate(
     # Imported at the first price: it takes a sixth of a second, and needs Python 3.10.
     import genai_prices  # noqa: PLC0415
 
-    # Versions before 0.1 have neither tiers nor all kinds of tokens; `_checked` refuses what they leave out.
-    asked: dict[str, Any] = {"price_context": context} if context and _knows_tiers() else {}
-    counts = {name: count for name, count in genai_counts(usage).items() if _knows_count(name)}
     return genai_prices.calc_price(
-        genai_prices.Usage(**counts), model, provider_id=provider, genai_request_timestamp=at, **asked
+        genai_prices.Usage(**genai_counts(usage)),
+        model,
+        provider_id=provider,
+        genai_request_timestamp=at,
+        price_context=context,
     )
-
-
-@cache
-def _knows_tiers() -> bool:
-    return hasattr(import_module("genai_prices.types"), "PriceVariant")
-
-
-@cache
-def _knows_count(name: str) -> bool:
-    return hasattr(import_module("genai_prices").Usage(), name)
 
 
 def _checked(found: Any, usage: Usage, at: datetime, context: Optional[dict[str, str]]) -> PricedCall:
@@ -108,7 +105,7 @@ def _tier_rates(found: Any, at: datetime, context: Mapping[str, str]) -> set[str
         return set()  # the table borrows this model from another provider, and ignores the tier
     active = [
         variant
-        for variant in getattr(found.model, "price_variants", None) or ()
+        for variant in found.model.price_variants or ()
         if (variant.constraint is None or variant.constraint.active(at)) and variant.when.items() <= context.items()
     ]
     return {name for variant in active for name in _fields(variant.prices)}

@@ -4,79 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
-
-pytest.importorskip("langchain_core")
-pytest.importorskip("genai_prices")
-
-from keito_langchain import KeitoCallbackHandler
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from keito import Keito
 from keito.billing import AgentBilling, BillingPolicy
 from keito.sandbox import SandboxServer
 from keito.types import Expense, TimeEntry
 
+if TYPE_CHECKING:
+    from keito_langchain import KeitoCallbackHandler
+
 USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
 
 
-class CountingModel(BaseChatModel):
-    """Answers "ok" and reports `usage`, or raises `error`; with `script` it answers those messages one by one."""
+def counting_model() -> Any:
+    """The class of the model. LangChain is imported here: where it is missing, only the tests are skipped."""
+    from langchain_core.language_models import BaseChatModel, LangSmithParams
+    from langchain_core.messages import AIMessage, AIMessageChunk
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-    provider: str = "openai"
-    requested: str = "gpt-5-mini"
-    served: Optional[str] = "gpt-5-mini-2025-08-07"
-    usage: Optional[dict[str, Any]] = USAGE
-    script: tuple[AIMessage, ...] = ()
-    error: Optional[BaseException] = None
-    copies: int = 1
-    asked: int = 0
+    class CountingModel(BaseChatModel):
+        """Answers "ok" and reports `usage`, or raises `error`; with `script` it answers those messages one by one."""
 
-    @property
-    def _llm_type(self) -> str:
-        return "counting"
+        provider: str = "openai"
+        requested: str = "gpt-5-mini"
+        served: Optional[str] = "gpt-5-mini-2025-08-07"
+        usage: Optional[dict[str, Any]] = USAGE
+        script: Any = ()
+        error: Any = None
+        copies: int = 1
+        asked: int = 0
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {"served": self.served}  # what langchain's cache goes by
+        @property
+        def _llm_type(self) -> str:
+            return "counting"
 
-    def _get_ls_params(self, stop: Optional[list[str]] = None, **kwargs: Any) -> LangSmithParams:
-        return LangSmithParams(ls_provider=self.provider, ls_model_name=self.requested, ls_model_type="chat")
+        @property
+        def _identifying_params(self) -> dict[str, Any]:
+            return {"served": self.served}  # what langchain's cache goes by
 
-    def bind_tools(self, tools: Any, **kwargs: Any) -> CountingModel:
-        return self
+        def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> LangSmithParams:
+            return LangSmithParams(ls_provider=self.provider, ls_model_name=self.requested, ls_model_type="chat")
 
-    def _about(self) -> dict[str, Any]:
-        return {"model_name": self.served} if self.served else {}
+        def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+            return self
 
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        self.asked += 1
-        if self.error is not None:
-            raise self.error
-        text = self.script[self.asked - 1] if self.script else AIMessage("ok")
-        answer = {"usage_metadata": self.usage, "response_metadata": self._about()}
-        generations = [ChatGeneration(message=text.model_copy(update=answer)) for _ in range(self.copies)]
-        return ChatResult(generations=generations)
+        def _about(self) -> dict[str, Any]:
+            return {"model_name": self.served} if self.served else {}
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: Optional[list[str]] = None,
-        run_manager: Optional[CallbackManagerForLLMRun] = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        self.asked += 1
-        for letter in "ok":
-            yield ChatGenerationChunk(message=AIMessageChunk(letter))
+        def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> ChatResult:
+            self.asked += 1
             if self.error is not None:
                 raise self.error
-        last = AIMessageChunk("", usage_metadata=self.usage, response_metadata=self._about())
-        yield ChatGenerationChunk(message=last)
+            text = self.script[self.asked - 1] if self.script else AIMessage("ok")
+            answer = {"usage_metadata": self.usage, "response_metadata": self._about()}
+            generations = [ChatGeneration(message=text.model_copy(update=answer)) for _ in range(self.copies)]
+            return ChatResult(generations=generations)
+
+        def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+            self.asked += 1
+            for letter in "ok":
+                yield ChatGenerationChunk(message=AIMessageChunk(letter))
+                if self.error is not None:
+                    raise self.error
+            last = AIMessageChunk("", usage_metadata=self.usage, response_metadata=self._about())
+            yield ChatGenerationChunk(message=last)
+
+    return CountingModel
 
 
 @dataclass
@@ -107,9 +103,9 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "false")
 
 
-@pytest.fixture
-def model() -> type[CountingModel]:
-    return CountingModel
+@pytest.fixture(scope="session")
+def model() -> Any:
+    return counting_model()
 
 
 @pytest.fixture
@@ -123,6 +119,8 @@ def billing(keito_sandbox: SandboxServer, keito_client: Keito) -> Iterator[Agent
 
 @pytest.fixture
 def handler(billing: AgentBilling) -> KeitoCallbackHandler:
+    from keito_langchain import KeitoCallbackHandler
+
     return KeitoCallbackHandler(billing)
 
 

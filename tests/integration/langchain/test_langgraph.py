@@ -1,6 +1,7 @@
 """Graphs and agents."""
 
 import asyncio
+import sys
 from typing import Any, TypedDict
 
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("genai_prices")
 from keito_langchain import KeitoCallbackHandler
 from keito_langchain.table import table_of
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -59,7 +61,13 @@ def agent_of(model: Any, resolver: Any) -> Any:
     return agents.create_agent(model(script=script), [resolver])
 
 
-@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+# create_agent calls its model without a config, which Python 3.10 cannot make up for in tasks.
+on_311 = pytest.mark.skipif(sys.version_info < (3, 11), reason="LangChain loses the callbacks of async agents")
+
+
+@pytest.mark.parametrize(
+    "way", ["invoke", "stream", pytest.param("ainvoke", marks=on_311), pytest.param("astream", marks=on_311)]
+)
 def test_an_agent_with_tools_is_one_bill(model: Any, billing: AgentBilling, config: Any, bill: Any, way: str) -> None:
     question = {"messages": [HumanMessage("Resolve 1, 2 and 3.")]}
 
@@ -141,8 +149,8 @@ def test_a_node_that_fails_fails_the_run(config: Any, bill: Any) -> None:
 
 
 def test_a_cancelled_graph_bills_what_it_used(model: Any, config: Any, bill: Any) -> None:
-    async def ask(state: State) -> State:
-        await model().ainvoke(state["text"])
+    async def ask(state: State, config: RunnableConfig) -> State:
+        await model().ainvoke(state["text"], config)
         return state
 
     async def wait(state: State) -> State:
