@@ -48,7 +48,10 @@ class Query:
         """
         inner = f"SELECT t.no FROM {self._table} t {self._clause()} ORDER BY {self._order} LIMIT ? OFFSET ?"  # noqa: S608
         statement = f"{select} WHERE t.no IN ({inner}) ORDER BY {self._order}"
-        return db.execute(statement, (*self._values, limit, offset)).fetchall()
+        cursor = db.execute(statement, (*self._values, limit, offset))
+        # A sqlite3.Row looks a column up by comparing names one by one: a third of the time of a long page.
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor]
 
     def _clause(self) -> str:
         return "WHERE " + " AND ".join(self._conditions) if self._conditions else ""

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 
-from keito.sandbox.tables import SCHEMA_VERSION, TABLES
+from keito.sandbox.tables import INDEXES, SCHEMA_VERSION, TABLES
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -37,6 +37,9 @@ class Storage:
         self._readers = ThreadPoolExecutor(READERS, "keito-sandbox-reader") if path else self._writer
         try:
             self.write(prepare).result()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise RuntimeError(f"{path} cannot be used: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -70,8 +73,10 @@ class Storage:
     def _connection(self) -> sqlite3.Connection:
         connection: Optional[sqlite3.Connection] = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._connect()
             self._connections.append(connection)
+            self._configure(connection)
+            self._local.connection = connection
         return connection
 
     def _connect(self) -> sqlite3.Connection:
@@ -80,11 +85,13 @@ class Storage:
             self._path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30
         )
         connection.row_factory = sqlite3.Row
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if self._path:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -94,7 +101,7 @@ def prepare(db: sqlite3.Connection) -> None:
         return
     if version != 0 or db.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise RuntimeError("the database was not made by this version of the sandbox: choose another file")
-    for statement in TABLES.split(";\n"):
+    for statement in (*TABLES.split(";\n"), *INDEXES):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
