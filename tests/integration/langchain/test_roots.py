@@ -267,8 +267,9 @@ def test_runs_one_after_the_other_do_not_nest_after_an_abandoned_stream(
 
 
 def test_a_run_inside_a_billed_block_is_a_part_of_it(model: Any, billing: AgentBilling, config: Any, bill: Any) -> None:
-    with billing.run(name="Whole conversation"):
+    with billing.run(name="Whole conversation") as run:
         (RunnableLambda(str) | model()).invoke("hi", config)
+        assert current_run() is run
         model().invoke("hi", config)
         assert bill().time == []
     found = bill()

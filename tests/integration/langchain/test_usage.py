@@ -9,6 +9,8 @@ pytest.importorskip("langchain_core")
 pytest.importorskip("genai_prices")
 
 from langchain_core.caches import InMemoryCache
+from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.outputs import Generation, LLMResult
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 
 from keito.billing import AgentBilling, Outcome
@@ -166,3 +168,35 @@ def test_details_are_parts_and_not_additions(
 def test_the_users_message_is_not_changed(model: Any, config: Any) -> None:
     answer = model(usage={"input_tokens": 5, "output_tokens": 1, "total_tokens": 6}).invoke("hi", config)
     assert answer.usage_metadata == {"input_tokens": 5, "output_tokens": 1, "total_tokens": 6}
+
+
+def test_a_provider_that_langchain_made_up_from_the_class_is_not_believed(model: Any, config: Any, bill: Any) -> None:
+    class Wrapper(model):  # type: ignore[misc]
+        def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
+            return BaseChatModel._get_ls_params(self, stop=stop, **kwargs)
+
+        def _about(self) -> "dict[str, Any]":
+            return {"model_name": "gpt-5-mini", "model_provider": "openai"}
+
+    Wrapper().invoke("hi", config)
+    found = bill()
+    assert found.time[0].metadata["model"]["provider"] == "openai"
+    assert len(found.expenses) == 1
+
+
+def test_a_text_model_reports_all_prompts_with_the_first(config: Any, bill: Any) -> None:
+    class TextModel(BaseLLM):
+        @property
+        def _llm_type(self) -> str:
+            return "text"
+
+        def _generate(self, prompts: "list[str]", *args: Any, **kwargs: Any) -> LLMResult:
+            usage = {"prompt_tokens": 30, "completion_tokens": 9}
+            output = {"token_usage": usage, "model_name": "gpt-3.5-turbo-instruct"}
+            return LLMResult(generations=[[Generation(text="ok")] for _ in prompts], llm_output=output)
+
+    TextModel().generate(["a", "b", "c"], callbacks=config["callbacks"])
+    found = bill()
+    assert sorted(found.tokens) == [(0, 0), (0, 0), (30, 9)]
+    assert [entry.metadata["keito"].get("flags") for entry in found.time] == [None, None, None]
+    assert len(found.expenses) == 1
