@@ -1,0 +1,107 @@
+"""The examples run as they are: on a Keito that they start, and on one that the environment names."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SAYS = {
+    "async_client": ["40 entries recorded", "40 on 4 pages; the newest: Document", "4.0 hours", "deleted again"],
+    "custom_agent": ["Ada Reyes qualified", "Cy Moss qualified", "3 leads looked at", "$0.00063"],
+    "errors": [
+        "409 running_timer_conflict",
+        "hours: 25 is refused",
+        "404 not found",
+        "401 unauthorized",
+        "(attempt 3)",
+        "was it sent? False",
+    ],
+    "invoice": ["308.88", "169.84", "1067.90", "is open now", "403 forbidden"],
+    "manual_billing": ["0.25 h  Triage", "Ticket 4822 resolved", "$0.0042", "Project     Support, billable"],
+    "support_agent": ["Ticket 4821 resolved", "5 records delivered."],
+}
+
+
+def start(name, **variables):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KEITO_", "LANGSMITH_", "LANGCHAIN_"))}
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py")]
+    environment = {**clean, "PYTHONIOENCODING": "utf-8", **variables}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment
+    )
+
+
+def ended(process):
+    """What it printed, and its complaints, and its exit status."""
+    with process:
+        try:
+            return (*process.communicate(timeout=60), process.returncode)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """All examples, run at the same time without any variable set."""
+    names = [name for name in SAYS if name != "support_agent" or importlib.util.find_spec("langchain")]
+    running = {name: start(name) for name in names}
+    return {name: ended(process) for name, process in running.items()}
+
+
+def test_every_example_is_tested():
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} == {*SAYS, "local_keito"}
+
+
+@pytest.mark.parametrize("name", sorted(SAYS))
+def test_it_runs_as_it_is(name, alone):
+    if name not in alone:
+        pytest.skip("needs langchain")
+    output, complaints, status = alone[name]
+    assert (status, complaints) == (0, "")
+    assert "a Keito on this machine (http://127.0.0.1:" in output
+    assert [text for text in SAYS[name] if text not in output] == []
+
+
+@pytest.mark.parametrize("name", ["manual_billing", "async_client"])
+def test_it_uses_the_account_of_the_environment(name, keito_sandbox, variables):
+    output, complaints, status = ended(start(name, **variables))
+    assert (status, complaints) == (0, "")
+    assert "your Keito account" in output
+    assert [text for text in SAYS[name] if text not in output] == []
+    assert keito_sandbox.requests("POST", "/api/v2/time_entries")
+
+
+def test_it_says_what_else_an_account_needs():
+    output, complaints, status = ended(start("manual_billing", KEITO_API_KEY="kto_own"))
+    assert (output, status) == ("", 2)
+    assert complaints.count("\n") == 1
+    assert "also set KEITO_PROJECT_ID, KEITO_TASK_ID, KEITO_EXPENSE_CATEGORY_ID." in complaints
+
+
+def test_it_says_what_to_install(tmp_path):
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(\"No module named 'uvicorn'\", name='uvicorn')\n")
+    output, complaints, status = ended(start("manual_billing", PYTHONPATH=str(tmp_path)))
+    assert (output, status) == ("", 2)
+    assert complaints.count("\n") == 1
+    assert 'pip install "keito[sandbox]"' in complaints
+
+
+def test_the_readme_shows_what_the_demo_prints(alone):
+    if "support_agent" not in alone:
+        pytest.skip("needs langchain")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(A LangChain agent.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert masked(shown[1]) == masked(alone["support_agent"][0])
+
+
+def masked(text):
+    """The lines without figures, in any order: tools run in threads."""
+    return sorted(line for line in (re.sub(r"[\d.,]+|[ ━─]+", " ", line).strip() for line in text.splitlines()) if line)
