@@ -1,6 +1,7 @@
 import logging
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
 import pytest
@@ -54,8 +55,11 @@ def delivery(client: Client) -> DirectDelivery:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
     """Time that passes only by sleeping."""
     now = [100.0]
-    monkeypatch.setattr("keito.outbox.direct.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("keito.outbox.direct.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    # In that module only: the event loops of other threads live by the real clock.
+    frozen = SimpleNamespace(
+        monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + max(seconds, 0.001))
+    )
+    monkeypatch.setattr("keito.outbox.direct.time", frozen)
     return lambda: now[0]
 
 
