@@ -20,10 +20,23 @@ def add_command(commands: Any) -> None:
     add("--port", type=int, default=8787, help="port to listen on, 0 for a free one (default: %(default)s)")
     add("--db", metavar="FILE", help="file that keeps the workspace (default: in memory)")
     add("--idempotency", choices=("on", "off"), default="on", help="whether Idempotency-Key is honoured")
-    add("--rate-limit", type=int, metavar="N", help="requests per minute and key (default: no limit)")
-    add("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before each request is handled")
+    add("--rate-limit", type=_count, metavar="N", help="requests per minute and key (default: no limit)")
+    add("--latency", type=_seconds, default=0.0, metavar="SECONDS", help="wait before each request is handled")
     add("--rounding", choices=("none", "up_15"), default="none", help="time rounding of the workspace")
     command.set_defaults(run=run)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("must be 0 to 3600")
+    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     previous = {number: signal.signal(number, _setter(stop)) for number in SIGNALS}
     try:
         return _serve(arguments, stop)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         print(f"keito sandbox: {error}", file=sys.stderr)  # noqa: T201
         return 1
     finally:

@@ -15,6 +15,9 @@ METADATA_MAX_BYTES = 4096
 MAX_BODY_BYTES = 1024 * 1024
 """A request body above this is answered with 413."""
 
+MAX_CONTROL_BODY_BYTES = 256 * 1024 * 1024
+"""The same for the control routes: a seed may hold a whole workspace."""
+
 MAX_AMOUNT = 1_000_000_000
 """Largest quantity, price, rate or cost that is accepted, so that sums stay exact."""
 
@@ -58,7 +61,12 @@ DECISIONS = MappingProxyType(
         "naive-times": "`updated_since` without an offset is UTC.",
         "body-size": "A request body above 1 MiB is a 413.",
         "amounts": "Amounts, rates and quantities above 1,000,000,000 are a 400; percentages lie in 0 to 100.",
-        "credentials": "No or an unknown key is a 401; an account that is not the key's is a 403.",
+        "credentials": (
+            "No key, an unknown one and that of an inactive user are a 401; an account that is not the key's is a 403."
+        ),
+        "content-type": "The body is read as JSON whatever its Content-Type says.",
+        "text-lengths": "Ids and names have 1 to 255 characters; notes and the like are limited by the body only.",
+        "unknown-references": "An unknown id is a 404 in a body and matches nothing in a filter.",
         "ordering": "Entries and expenses by spent_date, invoices by issue_date, all else by creation; newest first.",
         "page-beyond-last": "A page beyond the last is empty, and `previous` leads to the last page.",
         "locked-order": "Delete of an approved entry is a 409, even when it is locked; locked or billed is a 403.",
@@ -68,6 +76,9 @@ DECISIONS = MappingProxyType(
             "one of them alone, or none, gives 0."
         ),
         "cross-midnight": "An `ended_time` before `started_time` lies on the next day.",
+        "workspace": (
+            "The demo workspace is in UTC and USD, without past timer starts and with expenses in the future."
+        ),
         "future-dates": "Entries may lie in the future, timers may not. Expenses follow a setting of the company.",
         "past-timers": "A timer on an earlier day or with an earlier started_time needs `allow_past_timer_starts`.",
         "timer-fields": "A new timer takes neither hours above 0 nor ended_time; a running entry's hours are fixed.",
@@ -76,7 +87,10 @@ DECISIONS = MappingProxyType(
             "When it stops, the hours are rounded to 2 decimals and end at 24."
         ),
         "restart-day": "An entry of any day can be restarted; one that is running already is a 409.",
-        "rounding": "With `up_15` the stored `hours` are rounded up to the quarter, also when they were typed in.",
+        "rounding": (
+            "With `up_15` the stored `hours` are rounded up to the quarter, also when they were typed in; "
+            "`rounded_hours` is equal to them and `duration_seconds` stays exact."
+        ),
         "inactive": "A new record on an inactive project, task, category or client is a 400.",
         "assignment": (
             "A task that is not the project's is a 400; a user who is not the project's is a 403. "
@@ -96,11 +110,13 @@ DECISIONS = MappingProxyType(
             "Lines are rounded to cents, the discount comes off the subtotal, the taxes apply to the taxed lines "
             "after the discount; each amount is rounded half up to cents."
         ),
+        "invoice-paid": "Paid and closed invoices owe nothing: due_amount is 0.",
         "invoice-defaults": "Tax and discount come from the request only. Currency comes from the client.",
         "invoice-number": "`INV-{year of issue_date}-{4 digits}`, counted per year; a deleted number is not reused.",
         "invoice-due": "due_date follows payment_term unless sent; `custom` takes it or the client's payment_days.",
         "invoice-edit": "PATCH and DELETE of an invoice that is not a draft are a 403.",
         "invoice-resend": "Any message opens a draft; open, paid and closed invoices keep their state.",
+        "report-range": "`to` may be 365 days after `from`; a `from` after `to` is a 400.",
         "report-rows": "One row per user who has time in the range, by name; a running timer counts its stored hours.",
     }
 )

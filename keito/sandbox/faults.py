@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Optional
 from pydantic import Field, model_validator
 
 from keito.sandbox.errors import error_body
+from keito.sandbox.reply import Reply
 from keito.sandbox.requests import Body
 
 Action = Literal["status", "delay", "drop_before", "drop_after", "truncate", "drip"]
@@ -32,7 +33,7 @@ class Fault(Body):
         times: how many requests it happens to; 0 or None until it is deleted.
         status: the status of a `status` fault.
         headers: further headers of a `status` fault, such as `Retry-After`.
-        body: its JSON; without it, the documented error of the status.
+        body: its JSON, or a text that is sent as it is, such as a proxy's HTML; without it, the documented error.
         seconds: how long `delay` waits, or how long `drip` waits after each byte.
     """
 
@@ -55,10 +56,12 @@ class Fault(Body):
         """Whether the fault is meant for such a request."""
         return self.method in ("*", method) and fnmatchcase(path, self._pattern())
 
-    def answer(self) -> tuple[int, Any]:
-        """Status and JSON of a `status` fault."""
+    def reply(self) -> Reply:
+        """What a `status` fault answers."""
         status = self.status or 500
-        return status, error_body(status) if self.body is None else self.body
+        if isinstance(self.body, str):
+            return Reply.text(status, self.body, self.headers)
+        return Reply.json(status, error_body(status) if self.body is None else self.body, self.headers)
 
     def _pattern(self) -> str:
         if self.path.startswith(("*", "/api/")):

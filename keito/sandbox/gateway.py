@@ -7,7 +7,7 @@ from typing import Optional
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keito.sandbox.choices import MAX_BODY_BYTES
+from keito.sandbox.choices import MAX_BODY_BYTES, MAX_CONTROL_BODY_BYTES
 from keito.sandbox.connection import Connection
 from keito.sandbox.errors import ApiError, error_body
 from keito.sandbox.faults import Fault
@@ -31,14 +31,15 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or close its connection."""
         connection = Connection(scope, receive, send)
+        is_control = scope["path"].startswith(CONTROL_PREFIX)
         try:
-            body = await connection.read(MAX_BODY_BYTES)
+            body = await connection.read(MAX_CONTROL_BODY_BYTES if is_control else MAX_BODY_BYTES)
         except ApiError as refusal:
             await connection.send(Reply.json(refusal.status, refusal.body, {"connection": "close"}))
             return
         if body is None:
             return
-        if scope["path"].startswith(CONTROL_PREFIX):
+        if is_control:
             await connection.send(await self._handle(scope, body))
         else:
             await self._exchange(scope, body, connection)
@@ -68,7 +69,7 @@ class Gateway:
 
     async def _reply(self, scope: Scope, body: bytes, fault: Optional[Fault]) -> Reply:
         if fault and fault.action == "status":
-            return Reply.json(*fault.answer(), fault.headers)
+            return fault.reply()
         headers = dict(scope["headers"])
         limit, now = self._sandbox.settings.rate_limit, self._sandbox.now()
         refusal = self._sandbox.rate_limit.check(headers.get(b"authorization", b""), limit, now)

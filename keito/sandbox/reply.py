@@ -20,9 +20,18 @@ class Reply(NamedTuple):
     @classmethod
     def json(cls, status: int, value: Any, headers: Optional[Mapping[str, str]] = None) -> Reply:
         """A JSON answer."""
-        pairs = [(name.lower().encode(), text.encode("latin-1")) for name, text in (headers or {}).items()]
-        body = b"" if status in (204, 304) else json.dumps(value).encode()
-        return cls(status, [(b"content-type", b"application/json"), *pairs], body)
+        return cls._of(status, json.dumps(value), "application/json", headers)
+
+    @classmethod
+    def text(cls, status: int, text: str, headers: Optional[Mapping[str, str]] = None) -> Reply:
+        """An answer that is not JSON: HTML, unless the headers say otherwise."""
+        return cls._of(status, text, "text/html; charset=utf-8", headers)
+
+    @classmethod
+    def _of(cls, status: int, text: str, content_type: str, headers: Optional[Mapping[str, str]]) -> Reply:
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        pairs = [(n.encode(), v.encode("latin-1")) for n, v in {"content-type": content_type, **given}.items()]
+        return cls(status, pairs, b"" if status in (204, 304) else text.encode())
 
     @property
     def start(self) -> dict[str, Any]:

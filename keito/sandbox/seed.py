@@ -115,8 +115,9 @@ class _Planter:
 
     def companies(self, seeds: list[CompanySeed]) -> None:
         for seed in seeds:
-            row = seed.model_dump()
-            self._put("companies", {**row, "name": row["name"] or seed.id})
+            known = self._db.execute("SELECT 1 FROM companies WHERE id = ?", (seed.id,)).fetchone()
+            row = seed.model_dump(exclude_unset=known is not None)
+            self._put("companies", row if known else {**row, "name": seed.name or seed.id})
 
     def plain(self, table: str, seeds: Any) -> None:
         for seed in seeds:

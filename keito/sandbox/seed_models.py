@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from keito.sandbox.context import new_id
+from keito.sandbox.context import new_id, zone
 from keito.sandbox.fields import Amount, Clock, Currency, Day, Given, Hours, Id, Percent, QueryInstant, Units
 from keito.sandbox.requests import Body, ExpenseSource, LineItemCreate, Metadata, PaymentTerm, TimeSource
 
@@ -15,13 +15,21 @@ DEMO_CLIENT = "cli_acme"
 DEMO_USER = "usr_agent"
 
 
+def _known_zone(name: str) -> str:
+    try:
+        zone(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is not a time zone that this machine knows") from None
+    return name
+
+
 class CompanySeed(Body):
-    """A company; its id is what goes into `Keito-Account-Id`."""
+    """A company; its id is what goes into `Keito-Account-Id`. Of a known one, only what is sent changes."""
 
     id: Id
     name: Optional[str] = None
     currency: Currency = "USD"
-    timezone: str = "UTC"
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     allow_past_timer_starts: bool = False
     allow_future_expense_dates: bool = True
 

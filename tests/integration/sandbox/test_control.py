@@ -125,6 +125,18 @@ class TestSeed:
         assert [project["name"] for project in api.get("/projects").json()["projects"]] == ["Two", "Support"]
         assert len(api.get("/invoices/i").json()["line_items"]) == 1
 
+    def test_of_a_known_company_only_what_is_sent_changes(self, server, api):
+        server.seed(companies=[{"id": "acc_sandbox", "allow_past_timer_starts": True}])
+        server.seed(companies=[{"id": "acc_sandbox", "currency": "EUR"}])
+        company = api.get("/users/me").json()["company"]
+        assert (company["name"], company["currency"]) == ("Keito Sandbox", "EUR")
+        assert company["allow_past_timer_starts"] is True
+
+    def test_may_be_large(self, control, api):
+        entries = [{**ENTRY, "notes": "x" * 1000} for _ in range(2000)]
+        assert control.post("/seed", json={"entries": entries}).json() == {"entries": 2000}
+        assert api.get("/time_entries").json()["total_entries"] == 2000
+
     def test_keys_have_roles_and_kinds(self, server, connect):
         keys = [{"key": "kto_a"}, {"key": "kto_b", "kind": "sync"}]
         server.seed(users=[{"id": "usr_9", "role": "manager", "user_type": "agent", "keys": keys}])
@@ -154,6 +166,7 @@ class TestSeed:
             {"projects": [{"id": "p", "client_id": "nope"}]},
             {"entries": [{"id": "e"}]},
             {"users": {"id": "u"}},
+            {"companies": [{"id": "acc_2", "timezone": "Europe/Atlantis"}]},
         ],
     )
     def test_unusable(self, control, refused, records):

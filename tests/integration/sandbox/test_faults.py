@@ -50,9 +50,15 @@ class TestStatus:
         assert response.headers["Retry-After"] == "7"
         assert response.json() == {"error": "x", "message": "later"}
 
-    def test_a_body_that_is_not_an_object(self, server, api):
-        server.faults.add("status", status=502, body="<html>", headers={"Content-Type": "text/html"})
-        assert api.get("/tasks").json() == "<html>"
+    def test_a_text_is_sent_as_it_is(self, server, api):
+        server.faults.add("status", status=502, body="<h1>Bad gateway</h1>")
+        response = api.get("/tasks")
+        assert response.text == "<h1>Bad gateway</h1>"
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+
+    def test_content_type(self, server, api):
+        server.faults.add("status", status=502, body="busy", headers={"Content-Type": "text/plain"})
+        assert api.get("/tasks").headers["Content-Type"] == "text/plain"
 
     def test_without_a_body(self, server, api):
         server.faults.add("status", status=204)

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-
 # Plugins of this environment that load slowly, and modules with which ours must not be charged.
 HEAVY_PLUGINS = ("schemathesis", "langsmith_plugin", "respx", "pytest_httpx", "hypothesispytest")
 

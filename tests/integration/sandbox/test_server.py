@@ -109,11 +109,17 @@ class TestCommand:
         assert main(["sandbox", "--port", "0", "--db", str(tmp_path / "notes.txt")]) == 1
         assert "not a database" in capsys.readouterr().err
 
-    def test_unusable_setting(self, capsys):
-        assert main(["sandbox", "--port", "0", "--rate-limit", "-1"]) == 1
-        assert "rate_limit" in capsys.readouterr().err
-
-    @pytest.mark.parametrize("arguments", [[], ["fly"], ["sandbox", "--port", "x"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["fly"],
+            ["sandbox", "--port", "x"],
+            ["sandbox", "--rate-limit", "0"],
+            ["sandbox", "--latency", "-1"],
+            ["sandbox", "--idempotency", "maybe"],
+        ],
+    )
     def test_usage(self, arguments, capsys):
         with pytest.raises(SystemExit) as exit_:
             main(arguments)
