@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 KEITO_VARIABLES = {
@@ -21,8 +23,10 @@ def variables(keito_sandbox):
 
 
 @pytest.fixture
-def documented_environment(clean_environment, monkeypatch, variables):
+def documented_environment(monkeypatch, variables):
     """An environment in which the README was followed."""
+    for name in [name for name in os.environ if name.startswith("KEITO_")]:
+        monkeypatch.delenv(name)
     for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
         monkeypatch.setenv(name, "false")
     for name, value in variables.items():
