@@ -11,7 +11,7 @@ import httpx
 
 from keito.core.call import Call
 from keito.core.deadline import deadline
-from keito.core.errors import KeitoError
+from keito.core.errors import KeitoConnectionError, KeitoError
 from keito.core.reply import Reply
 from keito.core.retry import Flow, Lost, Outcome, Sleep, exchange
 from keito.core.wire import Wire
@@ -46,8 +46,8 @@ def content_seen(response: httpx.Response) -> bytes:
 
 
 def closed(what: str = "Keito client") -> KeitoError:
-    """The error for using a client after it was closed."""
-    return KeitoError(f"this {what} is closed; create another one")
+    """The error for using a client after it was closed. Nothing was sent, and billing may rely on that."""
+    return KeitoConnectionError(f"this {what} is closed; create another one", sent=False)
 
 
 class Driver:
