@@ -37,7 +37,7 @@ bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx
 	@$(BIN)/python -m benchmarks
 
 docs: $(READY) ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test-matrix: $(READY) ## Run the core's tests on Python 3.9 to 3.13
 	@UV=$(BIN)/uv scripts/test-matrix

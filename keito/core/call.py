@@ -8,12 +8,12 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
-from typing_extensions import TypedDict
 
 from keito.core.errors import KeitoValidationError, refused
 from keito.core.reply import Reply
 from keito.types.given import NotGiven, encode
 from keito.types.request import Request
+from keito.types.request_options import RequestOptions
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -25,22 +25,6 @@ LONGEST_TIMEOUT = 1_000_000
 """Seconds; operating systems refuse to wait for more than 24 days."""
 _HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
-
-
-class RequestOptions(TypedDict, total=False):
-    """Overrides for one call.
-
-    Attributes:
-        timeout: Seconds for each attempt as a whole; `None` waits for ever.
-        max_retries: How often a failed attempt is repeated, 0 to never.
-        additional_headers: Sent with the request; they win over the client's own.
-        idempotency_key: Sent as `Idempotency-Key`; with it a POST is retried as a GET would be.
-    """
-
-    timeout: Optional[float]
-    max_retries: int
-    additional_headers: Mapping[str, str]
-    idempotency_key: str
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, RequestOptions, checked, path_of
+from keito.core.call import Call, Page, checked, path_of
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import get, pages, post, write
 from keito.types.client import ClientCreate, ClientModel, ClientUpdate
 from keito.types.common import PaymentTerm
 from keito.types.given import NOT_GIVEN, InstantLike, NotGiven, Number, parse_instant
+from keito.types.request_options import RequestOptions
 
 
 class Clients(Resource[Mode]):

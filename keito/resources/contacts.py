@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.call import Call, Page, checked
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import pages, post
 from keito.types.contact import Contact, ContactCreate
 from keito.types.given import NOT_GIVEN, InstantLike, NotGiven, parse_instant
+from keito.types.request_options import RequestOptions
 
 
 class Contacts(Resource[Mode]):

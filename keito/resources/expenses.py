@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.call import Call, Page, checked
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import pages, post
 from keito.types.common import Source
 from keito.types.expense import Expense, ExpenseCreate
 from keito.types.given import NOT_GIVEN, DateLike, InstantLike, NotGiven, Number, parse_day, parse_instant
+from keito.types.request_options import RequestOptions
 
 
 class Expenses(Resource[Mode]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keito.core.answer import object_of, reader
-from keito.core.call import Call, Page, RequestOptions, checked, path_of
+from keito.core.call import Call, Page, checked, path_of
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.core.reply import Reply
@@ -15,6 +15,7 @@ from keito.resources.plan import delete, get, pages, post, write
 from keito.types.common import InvoiceState, PaymentTerm
 from keito.types.given import NOT_GIVEN, DateLike, InstantLike, NotGiven, Number, parse_day, parse_instant
 from keito.types.invoice import Invoice, InvoiceCreate, InvoiceUpdate, LineItemCreate
+from keito.types.request_options import RequestOptions
 
 
 class Invoices(Resource[Mode]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keito.core.answer import reader
-from keito.core.call import Call, RequestOptions, checked
+from keito.core.call import Call, checked
 from keito.core.endpoint import Resource, endpoint, raw_view
 from keito.core.errors import refused
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
@@ -14,6 +14,7 @@ from keito.resources.plan import post
 from keito.types.agent_metadata import OutcomeTypes
 from keito.types.common import Source
 from keito.types.given import NOT_GIVEN, DateLike, NotGiven, Number, parse_metadata, parse_number
+from keito.types.request_options import RequestOptions
 from keito.types.time_entry import TimeEntry, TimeEntryCreate
 
 

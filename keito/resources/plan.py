@@ -3,18 +3,11 @@
 from typing import Any, Callable, Optional, TypeVar
 
 from keito.core.answer import page_reader
-from keito.core.call import (
-    Call,
-    Page,
-    RequestOptions,
-    body_of,
-    check_paging,
-    options_of,
-    query_of,
-)
+from keito.core.call import Call, Page, body_of, check_paging, options_of, query_of
 from keito.core.reply import Reply
 from keito.types.common import Model
 from keito.types.request import Request
+from keito.types.request_options import RequestOptions
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)

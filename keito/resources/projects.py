@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.call import Call, Page, checked
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import pages, post
 from keito.types.given import NOT_GIVEN, InstantLike, NotGiven, parse_instant
 from keito.types.project import Project, ProjectCreate
+from keito.types.request_options import RequestOptions
 
 
 class Projects(Resource[Mode]):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.call import Call, Page, checked
 from keito.core.endpoint import Resource, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import pages
 from keito.types.given import DateLike, parse_report_day
 from keito.types.report import TeamTimeResult
+from keito.types.request_options import RequestOptions
 
 
 def _compact(value: object) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from keito.core.call import Call, Page, RequestOptions, checked
+from keito.core.call import Call, Page, checked
 from keito.core.endpoint import Resource, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import pages
 from keito.types.given import InstantLike, parse_instant
+from keito.types.request_options import RequestOptions
 from keito.types.task import Task
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from keito.core.answer import nothing, reader
-from keito.core.call import Call, Page, RequestOptions, checked, path_of
+from keito.core.call import Call, Page, checked, path_of
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import delete, pages, post, write
@@ -22,6 +22,7 @@ from keito.types.given import (
     parse_day,
     parse_instant,
 )
+from keito.types.request_options import RequestOptions
 from keito.types.time_entry import TimeEntry, TimeEntryCreate, TimeEntryRestart, TimeEntryStop, TimeEntryUpdate
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from keito.core.answer import reader
-from keito.core.call import Call, RequestOptions
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.resources.plan import get
+from keito.types.request_options import RequestOptions
 from keito.types.user import User
 
 

@@ -27,6 +27,7 @@ from keito.types.invoice import (
 )
 from keito.types.project import Project, ProjectCreate
 from keito.types.report import TeamTimeResult
+from keito.types.request_options import RequestOptions
 from keito.types.task import Task
 from keito.types.time_entry import TimeEntry, TimeEntryCreate, TimeEntryRestart, TimeEntryStop, TimeEntryUpdate
 from keito.types.user import User
@@ -59,6 +60,7 @@ __all__ = [
     "Project",
     "ProjectCreate",
     "Recipient",
+    "RequestOptions",
     "Source",
     "Task",
     "TeamTimeResult",

@@ -14,6 +14,10 @@ class OpenEnum(str, Enum):
     `Source("robot").value` is `"robot"`. Members compare equal to their text.
     """
 
+    def __format__(self, spec: str) -> str:
+        """The same text as `str()` on every Python; before 3.12 an enum's own would differ."""
+        return format(str(self), spec)
+
     @classmethod
     def _missing_(cls: "type[E]", value: object) -> "Optional[E]":
         if not isinstance(value, str):
