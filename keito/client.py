@@ -8,12 +8,12 @@ from typing import Generic
 import httpx
 from typing_extensions import Self
 
-from keito.core.call import check_retries, check_timeout
 from keito.core.config import Credentials, base_url_of
 from keito.core.drive import Driver
 from keito.core.errors import refused
 from keito.core.log import log_to_stderr_if_asked
 from keito.core.mode import Async, Mode, Sync
+from keito.core.options import check_retries, check_timeout
 from keito.core.wire import Wire
 from keito.resources.clients import Clients
 from keito.resources.contacts import Contacts

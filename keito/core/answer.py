@@ -10,8 +10,9 @@ from typing import Any, Optional, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from keito.core.call import Call, Page
+from keito.core.call import Call
 from keito.core.errors import KeitoApiError, error_class
+from keito.core.page import Page
 from keito.core.reply import Reply
 
 T = TypeVar("T")

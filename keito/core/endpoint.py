@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, Union, overlo
 
 from typing_extensions import Concatenate, ParamSpec
 
-from keito.core.call import Call, Page
+from keito.core.call import Call
 from keito.core.mode import Async, AsyncRaw, Mode, Sync, SyncRaw
+from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 

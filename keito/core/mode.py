@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from keito.core.answer import read
-from keito.core.call import Call, Page
+from keito.core.call import Call
 from keito.core.drive import Driver
+from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 from keito.core.reply import Reply

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Generic, Optional, TypeVar
 
 from keito.core.answer import read
-from keito.core.call import Call, Page, at_page
+from keito.core.call import Call
+from keito.core.page import Page, at_page
 from keito.core.reply import Reply
 
 T = TypeVar("T")

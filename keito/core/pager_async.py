@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from keito.core.answer import read
-from keito.core.call import Call, Page, at_page
+from keito.core.call import Call
+from keito.core.page import Page, at_page
 from keito.core.pager import Position
 from keito.core.reply import Reply
 

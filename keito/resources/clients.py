@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, checked, path_of
+from keito.core.arguments import checked, path_of
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.resources.plan import get, pages, post, write
 from keito.types.client import ClientCreate, ClientModel, ClientUpdate
 from keito.types.common import PaymentTerm

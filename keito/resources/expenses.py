@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, checked
+from keito.core.arguments import checked
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.resources.plan import pages, post
 from keito.types.common import Source
 from keito.types.expense import Expense, ExpenseCreate

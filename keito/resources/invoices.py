@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keito.core.answer import object_of, reader
-from keito.core.call import Call, Page, checked, path_of
+from keito.core.arguments import checked, path_of
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.core.reply import Reply
 from keito.resources.invoice_messages import InvoiceMessages
 from keito.resources.plan import delete, get, pages, post, write

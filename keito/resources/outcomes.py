@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from keito.core.answer import reader
-from keito.core.call import Call, checked
+from keito.core.arguments import checked
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, raw_view
 from keito.core.errors import refused
 from keito.core.mode import AsyncRaw, Mode, SyncRaw

@@ -3,7 +3,10 @@
 from typing import Any, Callable, Optional, TypeVar
 
 from keito.core.answer import page_reader
-from keito.core.call import Call, Page, body_of, check_paging, options_of, query_of
+from keito.core.arguments import body_of, query_of
+from keito.core.call import Call
+from keito.core.options import check_paging, options_of
+from keito.core.page import Page
 from keito.core.reply import Reply
 from keito.types.common import Model
 from keito.types.request import Request

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keito.core.answer import reader
-from keito.core.call import Call, Page, checked
+from keito.core.arguments import checked
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.resources.plan import pages, post
 from keito.types.given import NOT_GIVEN, InstantLike, NotGiven, parse_instant
 from keito.types.project import Project, ProjectCreate

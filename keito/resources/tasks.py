@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from keito.core.call import Call, Page, checked
+from keito.core.arguments import checked
+from keito.core.call import Call
 from keito.core.endpoint import Resource, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.resources.plan import pages
 from keito.types.given import InstantLike, parse_instant
 from keito.types.request_options import RequestOptions

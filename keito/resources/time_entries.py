@@ -7,9 +7,11 @@ from datetime import date
 from typing import Any
 
 from keito.core.answer import nothing, reader
-from keito.core.call import Call, Page, checked, path_of
+from keito.core.arguments import checked, path_of
+from keito.core.call import Call
 from keito.core.endpoint import Resource, endpoint, paginated, raw_view
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
+from keito.core.page import Page
 from keito.resources.plan import delete, pages, post, write
 from keito.types.common import Source
 from keito.types.given import (

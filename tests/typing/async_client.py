@@ -6,7 +6,7 @@ from typing import Any
 from typing_extensions import assert_type
 
 from keito import AsyncKeito
-from keito.core.call import Page
+from keito.core.page import Page
 from keito.core.pager_async import AsyncPager
 from keito.core.raw_response import RawResponse
 from keito.types import Invoice, Project, TimeEntry, User

@@ -5,7 +5,7 @@ from typing import Any, Optional
 from typing_extensions import assert_type
 
 from keito import Keito
-from keito.core.call import Page
+from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 from keito.types import (

@@ -1,0 +1,104 @@
+"""What callers pass in becomes paths, queries and bodies, or is refused before anything is sent."""
+
+from enum import Enum
+from typing import Any, Callable, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from keito.core.errors import KeitoValidationError, refused
+from keito.types.given import NotGiven, encode
+from keito.types.request import Request
+
+R = TypeVar("R", bound=Request)
+
+
+def path_of(*segments: str) -> str:
+    """Join segments to a path below the API's root; each is encoded as one segment.
+
+    Raises:
+        KeitoValidationError: An id is empty, `.` or `..` (which would reach another endpoint), or not a string.
+    """
+    for segment in segments:
+        if not isinstance(segment, str) or segment in {"", ".", ".."}:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refused("id", segment, "must be a non-empty string other than '.' and '..'")
+    try:
+        return "".join(f"/{quote(segment, safe='')}" for segment in segments)
+    except UnicodeEncodeError:
+        raise refused("id", segments, "must be text that UTF-8 can carry") from None
+
+
+def query_of(**given: object) -> dict[str, str]:
+    """The query parameters of a list; what is `None` or was not given is left out.
+
+    Raises:
+        KeitoValidationError: A text holds half a surrogate pair.
+    """
+    return {
+        name: _sendable(name, _text(value))
+        for name, value in given.items()
+        if value is not None and value is not NotGiven.NOT_GIVEN
+    }
+
+
+def _sendable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise refused(name, text, "must be text that UTF-8 can carry") from None
+    return text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(_text(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return str(value)
+
+
+def checked(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+    """Run a check over an optional argument.
+
+    Raises:
+        KeitoValidationError: `parse` refused the value; the message names the field, the value and the rule.
+    """
+    if value is None or value is NotGiven.NOT_GIVEN:
+        return None
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise refused(name, value, str(error)) from None
+
+
+def body_of(model: Callable[..., R], **given: Any) -> bytes:
+    """The JSON of a request body: what was not given is absent, `None` is null.
+
+    Raises:
+        KeitoValidationError: The contract forbids a value; every refused field is named.
+    """
+    try:
+        request = model(**{name: value for name, value in given.items() if value is not NotGiven.NOT_GIVEN})
+    except ValidationError as error:
+        raise _refusal(error) from None
+    try:
+        return encode(request.model_dump(exclude_unset=True))
+    except ValueError as error:
+        raise refused("body", given, str(error)) from None
+
+
+def _refusal(error: ValidationError) -> KeitoValidationError:
+    details = error.errors(include_url=False)
+    texts: list[str] = []
+    for detail in details:
+        name = ".".join(str(part) for part in detail["loc"])
+        rule = detail["msg"].replace("Value error, ", "").replace("Input should be", "must be")
+        texts.append(str(describe_refusal(name, detail["input"], rule)))
+    return KeitoValidationError(body={"error": "invalid argument", "error_description": "; ".join(texts)})
+
+
+def describe_refusal(name: str, value: object, rule: str) -> str:
+    """One refusal in words; a rule about the whole body has no field and shows no value."""
+    return refused(name, value, rule).body["error_description"] if name else rule
