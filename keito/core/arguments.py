@@ -83,10 +83,20 @@ def body_of(model: Callable[..., R], **given: Any) -> bytes:
         request = model(**{name: value for name, value in given.items() if value is not NotGiven.NOT_GIVEN})
     except ValidationError as error:
         raise _refusal(error) from None
+    fields = request.model_dump(exclude_unset=True)
     try:
-        return encode(request.model_dump(exclude_unset=True))
-    except ValueError as error:
-        raise refused("body", given, str(error)) from None
+        return encode(fields)
+    except ValueError:
+        raise _not_json(fields) from None
+
+
+def _not_json(fields: dict[str, Any]) -> KeitoValidationError:
+    for name, value in fields.items():
+        try:
+            encode(value)
+        except ValueError as error:  # noqa: PERF203 - which one it is
+            return refused(name, value, str(error))
+    return refused("body", fields, "is not JSON")
 
 
 def _refusal(error: ValidationError) -> KeitoValidationError:

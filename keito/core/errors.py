@@ -180,6 +180,13 @@ def describe(body: Any) -> tuple[Optional[str], Optional[str]]:
 
 def refused(field: str, value: object, rule: str) -> KeitoValidationError:
     """The error for an argument that the contract forbids; nothing has been sent."""
-    shown = repr(value)
+    shown = _shown(value)
     text = f"{field}: {shown if len(shown) <= 120 else shown[:117] + '...'} is refused: {rule}"
     return KeitoValidationError(body={"error": "invalid argument", "error_description": text})
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
