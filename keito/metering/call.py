@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Optional
 
+from keito.metering.compact import compact
+from keito.metering.status import RunStatus
 from keito.metering.usage import Usage
 
 
@@ -22,7 +24,23 @@ class NoUsage(str, Enum):
     def __str__(self) -> str:
         return self.value
 
+    @classmethod
+    def after(cls, error: Optional[BaseException], *, answered: bool = False) -> NoUsage:
+        """The reason when a call ended with `error`, or without one.
 
+        Args:
+            error: What ended it.
+            answered: Whether a part of the answer had arrived by then.
+        """
+        if error is None:
+            return cls.NOT_REPORTED
+        # Who stopped listening, or waited too long, may be charged for an answer that nobody saw.
+        timed_out = any("Timeout" in kind.__name__ for kind in type(error).__mro__)
+        stopped = timed_out or RunStatus.after(error) is RunStatus.CANCELLED
+        return cls.ABORTED if stopped or answered else cls.FAILED
+
+
+@compact
 @dataclass(frozen=True)
 class LLMCall:
     """One call of a model: what was asked of whom, and what was counted.
@@ -39,6 +57,9 @@ class LLMCall:
         cached: The answer came from a response cache on this side; the provider was not called.
         error: Name of the exception that ended the call.
         reported_cost: What the provider says that the call cost, in US dollars.
+        response_id: The provider's id of the answer. Two reports with the same one are of the same call.
+        operation: What was asked for, as OpenTelemetry names it: `chat`, `embeddings`, `text_completion`.
+        partial: The answer stopped before its end; `usage` is what was counted by then, and the rest is not known.
     """
 
     started_at: datetime
@@ -52,6 +73,9 @@ class LLMCall:
     cached: bool = False
     error: Optional[str] = None
     reported_cost: Optional[Decimal] = None
+    response_id: Optional[str] = None
+    operation: str = "chat"
+    partial: bool = False
 
     @property
     def model(self) -> Optional[str]:

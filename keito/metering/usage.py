@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Optional
 
+from keito.metering.compact import compact
 
+
+@compact
 @dataclass(frozen=True)
 class Usage:
     """Tokens of one model call, in the terms of OpenTelemetry's GenAI conventions.
@@ -24,6 +27,9 @@ class Usage:
         input_audio_tokens: Input that was sound.
         output_audio_tokens: Output that is sound.
         other_kinds: Names of further kinds that the provider counted. They may have prices of their own.
+        input_image_tokens: Input that was images.
+        output_image_tokens: Output that is images.
+        raw: What the provider reported, as short JSON. It is kept only where that does not add up or is no number.
     """
 
     input_tokens: int = 0
@@ -36,10 +42,17 @@ class Usage:
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
     other_kinds: tuple[str, ...] = ()
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    raw: Optional[str] = None
 
     def __add__(self, other: Usage) -> Usage:
         """The tokens of both. For totals only: a price depends on the size of each call."""
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in _FIELDS})
+        return Usage(
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
+            other_kinds=tuple(sorted({*self.other_kinds, *other.other_kinds})),
+            raw=self.raw or other.raw,
+        )
 
     @property
     def total_tokens(self) -> int:
@@ -51,7 +64,7 @@ class Usage:
         """Why the counts cannot be true, or `None`."""
         if any(getattr(self, name) < 0 for name in _COUNTS):
             return "negative token count"
-        if any(whole < part for whole, part in self._parts()):
+        if self.raw is not None or any(whole < part for whole, part in self._parts()):
             return "token counts do not add up"
         return None
 
@@ -60,10 +73,9 @@ class Usage:
             (self.input_tokens, self.cache_read_tokens + self.cache_write_tokens),
             (self.cache_write_tokens, self.cache_write_5m_tokens + self.cache_write_1h_tokens),
             (self.output_tokens, self.reasoning_tokens),
-            (self.input_tokens, self.input_audio_tokens),
-            (self.output_tokens, self.output_audio_tokens),
+            (self.input_tokens, self.input_audio_tokens + self.input_image_tokens),
+            (self.output_tokens, self.output_audio_tokens + self.output_image_tokens),
         )
 
 
-_FIELDS = tuple(field.name for field in fields(Usage))
-_COUNTS = tuple(name for name in _FIELDS if name != "other_kinds")
+_COUNTS = tuple(field.name for field in fields(Usage) if field.name not in {"other_kinds", "raw"})

@@ -1,8 +1,17 @@
+import asyncio
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+from datetime import datetime, timezone
+from typing import Any, Optional
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keito.metering import Usage
+from keito.metering import LLMCall, NoUsage, Usage
+
+NOW = datetime(2026, 3, 5, tzinfo=timezone.utc)
 
 counts = st.integers(min_value=0, max_value=10**9)
 
@@ -47,3 +56,45 @@ def test_a_part_larger_than_its_whole_is_a_problem(usage: Usage) -> None:
 
 def test_a_negative_count_is_a_problem() -> None:
     assert Usage(input_tokens=-1).problem == "negative token count"
+
+
+def test_images_are_parts_as_well() -> None:
+    assert Usage(input_tokens=10, input_image_tokens=6, input_audio_tokens=5).problem == "token counts do not add up"
+    assert Usage(output_tokens=10, output_image_tokens=10).problem is None
+
+
+def test_what_is_kept_raw_does_not_add_up() -> None:
+    flagged = Usage(input_tokens=10, output_tokens=1, raw='{"input_tokens":10}')
+    assert flagged.problem == "token counts do not add up"
+    assert (flagged + Usage(1, 1)).raw == flagged.raw
+
+
+def test_a_sum_names_each_further_kind_once() -> None:
+    total = Usage(other_kinds=("video",)) + Usage(other_kinds=("citation", "video"))
+    assert total.other_kinds == ("citation", "video")
+
+
+@pytest.mark.parametrize("kept", [Usage(1, 2, other_kinds=("video",)), LLMCall(NOW, NOW, "openai", usage=Usage(3))])
+def test_what_a_run_keeps_is_small_and_frozen_and_can_be_copied(kept: Any) -> None:
+    assert not hasattr(kept, "__dict__")
+    with pytest.raises(FrozenInstanceError):
+        setattr(kept, fields(kept)[0].name, None)
+    for copied in (copy.copy(kept), copy.deepcopy(kept), pickle.loads(pickle.dumps(kept)), replace(kept)):
+        assert copied == kept
+        assert hash(copied) == hash(kept)
+    assert repr(kept).startswith(type(kept).__name__ + "(")
+
+
+@pytest.mark.parametrize(
+    ("error", "answered", "reason"),
+    [
+        (None, False, NoUsage.NOT_REPORTED),
+        (ValueError(), False, NoUsage.FAILED),
+        (ValueError(), True, NoUsage.ABORTED),
+        (TimeoutError(), False, NoUsage.ABORTED),
+        (asyncio.CancelledError(), False, NoUsage.ABORTED),
+        (GeneratorExit(), False, NoUsage.ABORTED),
+    ],
+)
+def test_why_a_call_has_no_usage(error: "Optional[BaseException]", answered: bool, reason: NoUsage) -> None:
+    assert NoUsage.after(error, answered=answered) is reason

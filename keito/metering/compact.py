@@ -1,0 +1,29 @@
+"""Dataclasses without a dictionary in each instance, on every Python that keito supports."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+_Class = TypeVar("_Class")
+
+
+def compact(kind: type[_Class]) -> type[_Class]:
+    """The frozen dataclass `kind` with `__slots__`: a run keeps many of them, and each saves about 50 bytes.
+
+    `dataclass(slots=True)` does the same, from Python 3.10 on.
+    """
+    names = tuple(field.name for field in fields(cast("Any", kind)))
+    left_out = {*names, "__dict__", "__weakref__"}
+    body: dict[str, Any] = {name: value for name, value in vars(kind).items() if name not in left_out}
+    body.update(__slots__=names, __getstate__=_get_state, __setstate__=_set_state, __qualname__=kind.__qualname__)
+    return cast("type[_Class]", type(kind.__name__, kind.__bases__, body))
+
+
+def _get_state(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, name) for name in self.__slots__)
+
+
+def _set_state(self: Any, state: tuple[Any, ...]) -> None:
+    for name, value in zip(self.__slots__, state):
+        object.__setattr__(self, name, value)  # frozen: copies and pickles cannot assign either
