@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Optional
+from collections.abc import AsyncGenerator
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, Any, Optional, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -30,6 +31,16 @@ class _Loop:
         self.shared = transports.aiohttp() if isinstance(current_loop(), asyncio.AbstractEventLoop) else None
         self.free = anyio.Semaphore(_CONNECTIONS)
         self.idle: deque[httpx.AsyncBaseTransport] = deque()
+        self._life = cast("AsyncGeneratorType[None, None]", _life(self.idle, self.shared))
+
+    async def open(self) -> None:
+        """Bind the connections to the event loop: they are closed with it, or by `close`."""
+        await self._life.__anext__()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the event loop is over, or the connections were closed."""
+        return self._life.ag_frame is None
 
     async def take(self, patience: Optional[float]) -> httpx.AsyncBaseTransport:
         """A transport that nobody else sends through; aiohttp's pools by itself, and well."""
@@ -54,9 +65,20 @@ class _Loop:
             await transport.aclose()
 
     async def close(self) -> None:
-        for transport in [*self.idle, *([self.shared] if self.shared else [])]:
-            await transport.aclose()
-        self.idle.clear()
+        await self._life.aclose()
+
+
+async def _life(
+    idle: deque[httpx.AsyncBaseTransport], shared: Optional[httpx.AsyncBaseTransport]
+) -> AsyncGenerator[None, None]:
+    """Waits for the end of the event loop, which ends its generators while connections can still be closed."""
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            for transport in [*idle, *([shared] if shared else [])]:
+                await transport.aclose()
+            idle.clear()
 
 
 class _NoLoop:
@@ -87,7 +109,7 @@ class AsyncDriver:
         self.wire = wire
         self.max_retries = max_retries
         self._http = http
-        self._loops: MutableMapping[object, _Loop] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[object, _Loop] = WeakKeyDictionary()
         self._closed = False
 
     async def perform(self, call: Call[Any]) -> Reply:
@@ -122,7 +144,7 @@ class AsyncDriver:
             return lost(error, self.wire)
 
     async def _send_own(self, request: httpx.Request) -> Reply:
-        loop = self._loop_here()
+        loop = await self._loop_here()
         transport = await loop.take(request.extensions["timeout"]["pool"])
         try:
             response = await transport.handle_async_request(request)
@@ -146,14 +168,23 @@ class AsyncDriver:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
 
-    def _loop_here(self) -> _Loop:
+    async def _loop_here(self) -> _Loop:
         here = current_loop()
         loop = self._loops.get(here)
-        if loop is None:
+        if loop is None or loop.closed:
             from keito.core.transport import Transports  # noqa: PLC0415 - loads httpcore, 50 ms
 
+            self._forget_closed()
             loop = self._loops[here] = _Loop(Transports(self.wire.base_url))
+            await loop.open()
         return loop
+
+    def _forget_closed(self) -> None:
+        for reference in self._loops.keyrefs():  # a copy: loops of other threads may come and go meanwhile
+            key = reference()
+            loop = self._loops.get(key)
+            if loop is not None and loop.closed:
+                self._loops.pop(key, None)
 
     async def close(self) -> None:
         """Close this event loop's connections; a client that the caller brought stays open."""
