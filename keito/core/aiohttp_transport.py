@@ -1,6 +1,9 @@
 """aiohttp as the transport of `AsyncKeito`, with its errors told apart as billing needs it."""
 
+import base64
+import ssl
 from collections.abc import AsyncIterator
+from typing import Optional, Union
 
 import aiohttp
 import httpx
@@ -15,6 +18,9 @@ class KeitoAiohttpTransport(AiohttpTransport):
     httpx-aiohttp reports a server that hangs up as a failed connection, and aiohttp silently repeats a DELETE on a
     broken connection. Either could bill twice: only keito may decide what is sent again.
     """
+
+    def __init__(self, verify: Union[ssl.SSLContext, bool], proxy: Optional[httpx.Proxy]) -> None:
+        super().__init__(verify=verify, proxy=_with_header(proxy))
 
     def get_client(self) -> aiohttp.ClientSession:
         """The aiohttp session, without cookies and without its hidden retry."""
@@ -49,6 +55,17 @@ class _ExactStream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
+def _with_header(proxy: Optional[httpx.Proxy]) -> Optional[httpx.Proxy]:
+    """The proxy with its password as a header, since aiohttp gives up its class for passwords.
+
+    aiohttp makes `Proxy-Authorization` of it.
+    """
+    if proxy is None or proxy.auth is None:
+        return proxy
+    password = base64.b64encode(":".join(proxy.auth).encode()).decode()
+    return httpx.Proxy(proxy.url, headers={"Authorization": f"Basic {password}"})
+
+
 def _exact(error: Exception) -> httpx.TransportError:
     origin = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ else error
     return _kind(origin)(str(origin) or type(origin).__name__)
@@ -60,6 +77,8 @@ def _kind(origin: BaseException) -> type[httpx.TransportError]:
         return httpx.ConnectTimeout if timed_out else httpx.ConnectError
     if timed_out or isinstance(origin, httpx.TimeoutException):
         return httpx.ReadTimeout
+    if isinstance(origin, aiohttp.ClientHttpProxyError):  # it refused to connect to the API
+        return httpx.ProxyError
     if isinstance(origin, aiohttp.ClientResponseError):
         return httpx.RemoteProtocolError
     return httpx.ReadError
