@@ -37,13 +37,14 @@ def counted(tokens_in: int, tokens_out: int, **details: Any) -> Any:
         ({"flex_cache_read": 40, "flex": 60}, {"flex": 20}, {"cache_read_tokens": 40}),
         ({"flex": 100}, {"flex_reasoning": 5, "flex": 15}, {"reasoning_tokens": 5}),
         ({"priority_cache_creation": 9}, {}, {"cache_write_tokens": 9}),
-        ({"text": 60, "image": 40}, {"video": 1}, {"other_kinds": ("image", "video")}),
+        ({"text": 60, "image": 40}, {"video": 1}, {"input_image_tokens": 40, "other_kinds": ("video",)}),
         ({"image": 0, "cache_read": None}, {}, {}),
     ],
 )  # fmt: skip
 def test_details_of_usage_metadata(inputs: Any, outputs: Any, expected: "dict[str, Any]") -> None:
     usage = from_usage_metadata(counted(100, 20, input_token_details=inputs, output_token_details=outputs))
     assert usage == Usage(input_tokens=100, output_tokens=20, **expected)
+    assert usage is not None
     assert usage.problem is None
 
 
@@ -81,6 +82,30 @@ def test_usage_metadata_comes_first_then_the_response_then_the_output() -> None:
     assert read_answer(chat(first, output), RUN) == Answer(usage=Usage(1, 1), model="served", started=True)
     assert read_answer(chat(AIMessage("", response_metadata=raw), output), RUN).usage == Usage(2, 2)
     assert read_answer(chat(AIMessage(""), output), RUN) == Answer(Usage(3, 3), model="from-output", started=True)
+
+
+@pytest.mark.parametrize(
+    ("message", "output", "expected"),
+    [
+        (AIMessage("", response_metadata={"id": "resp_1"}, id="msg_1"), None, "resp_1"),
+        (AIMessage("", id="lc_run--1"), {"id": "chatcmpl-1"}, "chatcmpl-1"),
+        (AIMessage("", id="msg_1"), None, "msg_1"),
+        (AIMessage("", id="lc_run--1"), None, None),
+        (AIMessage("", id="run-1"), None, None),
+        (AIMessage("", id="lc_1"), None, None),
+    ],
+)
+def test_the_providers_id_of_the_answer(message: AIMessage, output: Any, expected: Optional[str]) -> None:
+    assert read_answer(chat(message, output), RUN).response_id == expected
+
+
+def test_what_does_not_add_up_is_kept_as_it_was() -> None:
+    usage = from_usage_metadata({"input_tokens": 5, "output_tokens": 1, "total_tokens": 60})
+    assert usage is not None
+    assert (usage.problem, usage.raw) == (
+        "token counts do not add up",
+        '{"input_tokens":5,"output_tokens":1,"total_tokens":60}',
+    )
 
 
 def test_zeros_are_no_usage() -> None:

@@ -1,0 +1,73 @@
+"""Counts of tokens as they were reported, on their way to `Usage`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Optional
+
+from keito.metering.dialects.reading import field, is_missing, members, raw_text
+from keito.metering.usage import Usage
+
+
+class Counts:
+    """Reads counts out of one reported usage, and remembers whether any of them makes no sense.
+
+    Args:
+        source: The usage as it was reported: a mapping, or an object with attributes.
+    """
+
+    def __init__(self, source: object) -> None:
+        self.source = source
+        self.doubtful = False
+
+    def read(self, *path: str) -> int:
+        """The count at `path`; 0 where there is none."""
+        return self.whole(field(self.source, *path))
+
+    def whole(self, value: object) -> int:
+        """`value` as a count. What is no number is 0 here and makes the usage doubtful; it is never interpreted."""
+        if type(value) is int:
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        self.doubtful = self.doubtful or not is_missing(value)
+        return 0
+
+    def same(self, *paths: tuple[str, ...]) -> int:
+        """One count that goes by several names. Where they contradict each other, the usage is doubtful."""
+        found = {self.read(*path) for path in paths} - {0}
+        self.doubtful = self.doubtful or len(found) > 1
+        return max(found, default=0)
+
+    def others(self, path: str, known: Collection[str]) -> set[str]:
+        """Names in the details at `path` that are not `known` and count something: they may have their own price."""
+        details = members(field(self.source, path))
+        return {_kind(name) for name, value in details.items() if name not in known and _counts(value)}
+
+    def total(self, path: str, *sums: int) -> int:
+        """Which of `sums` is the reported total; the first one, as documented, where none was reported.
+
+        Providers differ in what they include in what, and a total settles it. When it is none of the sums, the
+        usage is doubtful, and nothing is guessed.
+        """
+        total = self.read(path)
+        if total in sums:
+            return total
+        self.doubtful = self.doubtful or total != 0
+        return sums[0]
+
+    def usage(self, other_kinds: Collection[str] = (), **counts: int) -> Optional[Usage]:
+        """The usage, with what was reported beside it where it cannot be true; `None` if nothing was counted."""
+        found = Usage(**counts, other_kinds=tuple(sorted(other_kinds)))  # type: ignore[arg-type]
+        if self.doubtful or found.problem is not None:
+            return replace(found, raw=raw_text(self.source))
+        return found if found.total_tokens else None
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value != 0
+
+
+def _kind(name: object) -> str:
+    return str(name)[:64].replace("_tokens", "")

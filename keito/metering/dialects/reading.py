@@ -1,0 +1,98 @@
+"""Reading of answers that may be dictionaries, models of a client library, or anything else. Nothing here raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Optional
+
+from typing_extensions import TypeGuard
+
+_TEXT_LIMIT = 256
+_RAW_LIMIT = 400
+"""Characters of a raw usage that are kept; a run may have many."""
+
+
+_NOTHING: Mapping[Any, Any] = {}
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether `value` is a mapping, of whatever to whatever."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether `value` is a list."""
+    return isinstance(value, list)
+
+
+def mapping(value: object) -> Mapping[Any, Any]:
+    """`value` if it is a mapping, else an empty one."""
+    return value if is_mapping(value) else _NOTHING
+
+
+def field(source: object, *path: str) -> Any:
+    """The value at `path`, through mappings and attributes alike; `None` where there is none."""
+    value: Any = source
+    for name in path:
+        try:
+            value = value.get(name) if is_mapping(value) else getattr(value, name, None)
+        except Exception:  # a property of somebody else's object
+            return None
+        if value is None:
+            return None
+    return value
+
+
+def is_missing(value: object) -> bool:
+    """Whether `value` stands for nothing: `None`, an empty text, or the marker of a client library for what was unset."""
+    try:
+        return value is not False and not value
+    except Exception:  # such as the truth of an array
+        return False
+
+
+def text(value: object) -> Optional[str]:
+    """`value` if it is a text of reasonable length, or an enum member with one."""
+    found = getattr(value, "value", value) if isinstance(value, str) else value
+    return str(found) if isinstance(found, str) and 0 < len(found) <= _TEXT_LIMIT else None
+
+
+def amount(value: object) -> Optional[Decimal]:
+    """`value` if it is a number that can be a cost: finite and not negative."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return None
+    try:
+        found = Decimal(str(value))  # 0.95 is meant where JSON says 0.95, not the double that is nearest to it
+    except (InvalidOperation, ValueError):
+        return None
+    return found if found.is_finite() and found >= 0 else None
+
+
+def members(source: object) -> Mapping[Any, Any]:
+    """The named values of a mapping or of a model, further ones that the model does not declare included."""
+    if is_mapping(source):
+        return source
+    return {**mapping(getattr(source, "__dict__", None)), **mapping(field(source, "model_extra"))}
+
+
+def rows(source: object) -> list[Any]:
+    """`source` if it is a list, else nothing."""
+    return source if is_list(source) else []
+
+
+def raw_text(source: object) -> str:
+    """Short JSON of the counts in `source`. Texts are left out: a usage has none that matter."""
+    return json.dumps(_numbers(source, 4), separators=(",", ":"))[:_RAW_LIMIT]
+
+
+def _numbers(value: object, depth: int) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value if not isinstance(value, int) or abs(value) < 10**30 else "…"
+    if isinstance(value, str) or depth == 0:
+        return "…"
+    if is_list(value):
+        return [_numbers(item, depth - 1) for item in value[:16]]
+    named = [(str(name)[:64], item) for name, item in list(members(value).items())[:32]]
+    return {name: _numbers(item, depth - 1) for name, item in named if not name.startswith("_")}
