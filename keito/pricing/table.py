@@ -1,111 +1,172 @@
-"""Prices from the genai-prices package."""
+"""A price table of the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from importlib import import_module
-from typing import Any, Optional
+from functools import lru_cache
+from itertools import combinations
+from os import PathLike
+from typing import Any, Callable, Optional, Union
 
-from keito.metering import Usage
-from keito.pricing.kinds import genai_counts, missing_rate, used_rates
-from keito.pricing.names import is_fine_tuned, normalise
-from keito.pricing.priced import PricedCall
+from keito.pricing.kinds import images_are_text
+from keito.pricing.model_price import ModelPrice, PriceTableError
+from keito.pricing.names import is_fine_tuned, normalise, provider_id
+from keito.pricing.rates import RateSet
+from keito.pricing.snapshots import undated
+from keito.pricing.tiers import tier_name
 
-SOURCE = "genai-prices"
+OWN_PRICES = "own prices"
 
-_STANDARD_TIERS = {"", "standard", "default", "auto", "on_demand"}
-_TIER_CONTEXTS = {"batch": ("processing", "batch"), "fast": ("speed", "fast")}
-"""How the table calls tiers that are not an OpenAI-style `service_tier`."""
+_Key = tuple[str, Optional[str], Optional[str]]
+_Names = tuple[Optional[str], tuple[str, ...]]
 
 
-def look_up(
-    provider: Optional[str], model: Optional[str], usage: Usage, at: datetime, tier: Optional[str]
-) -> PricedCall:
-    """The price of `usage` at the moment `at`, or the reason why the table gives none. It never guesses.
+@dataclass(frozen=True)
+class PriceTable:
+    """A price table of the user's own. What it names is priced by it alone, before any other source.
 
-    The table knows more names than it should: a fine-tuned model would cost as much as its base model, a tier
-    or a kind of token without a rate as much as the standard one. Those are refused here.
+    An entry names a model by its id, with which it names that model's dated snapshots, or by the beginning of ids
+    (`gpt-4o-*`). Where several entries name a model, its own id comes first, then the longest name; of two alike,
+    the one with the provider. Names are compared in lower case, without the prefixes of gateways.
+
+    Args:
+        prices: The entries.
+        currency: ISO code of all rates.
+        version: What is recorded with each price as the table's version; by default a digest of its content.
+
+    Raises:
+        PriceTableError: The currency is none, or two entries are for the same model at the same time.
     """
-    reason = _refusal(model, usage)
-    if model is None or reason is not None:
-        return PricedCall(reason=reason)
-    try:
-        found = _calculate(*normalise(provider, model), usage, at, tier_context(tier))
-    except ImportError:
-        return PricedCall(reason="genai-prices not installed")
-    except LookupError:
-        return PricedCall(reason="unknown model")
-    except ValueError:
-        return PricedCall(reason="token counts do not add up")
-    return _checked(found, usage, at, tier_context(tier))
+
+    prices: tuple[ModelPrice, ...]
+    currency: str = "USD"
+    version: Optional[str] = None
+    _search: Callable[..., tuple[ModelPrice, ...]] = field(init=False, repr=False, compare=False)
+
+    def __init__(self, prices: Iterable[ModelPrice], currency: str = "USD", version: Optional[str] = None) -> None:
+        set_field = object.__setattr__
+        set_field(self, "prices", tuple(prices))
+        set_field(self, "currency", checked_currency(currency))
+        self._check_overlaps()
+        set_field(self, "version", version or self._digest())
+        set_field(self, "_search", lru_cache(maxsize=1024)(self._matches))
+
+    @classmethod
+    def from_toml(cls, path: Union[str, PathLike[str]]) -> PriceTable:
+        """Read a table from a TOML file; `examples/own_prices.toml` shows every field.
+
+        Raises:
+            PriceTableError: The file is no price table; the message names the file, the entry and the field.
+            OSError: The file cannot be read.
+            ImportError: Python is older than 3.11 and `tomli` is missing.
+        """
+        from keito.pricing.table_file import read_toml  # noqa: PLC0415  # needed by those who have a file
+
+        return read_toml(path)
+
+    @classmethod
+    def from_json(cls, path: Union[str, PathLike[str]]) -> PriceTable:
+        """Read a table from a JSON file, which has the fields of the TOML form; dates are ISO 8601 texts.
+
+        Raises:
+            PriceTableError: The file is no price table; the message names the file, the entry and the field.
+            OSError: The file cannot be read.
+        """
+        from keito.pricing.table_file import read_json  # noqa: PLC0415
+
+        return read_json(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PriceTable, (self.prices, self.currency, self.version)
+
+    def rates(
+        self, provider: Optional[str], models: Iterable[Optional[str]], at: datetime, tier: Optional[str] = None
+    ) -> Union[RateSet, str, None]:
+        """The rates of a model at a moment; a reason when the table names the model and refuses; else `None`.
+
+        Args:
+            provider: Who serves the model, under any name.
+            models: The names that the model goes by, the served one first.
+            at: When the call began, with time zone.
+            tier: The service tier, if any.
+        """
+        names = tuple(name for name in models if name)
+        valid = [entry for entry in self._search(provider, names) if entry.holds(at)]
+        if not valid:
+            return None
+        wanted = tier_name(tier)
+        best = _model_key(valid[0])
+        chosen = next((e for e in valid if _model_key(e) == best and tier_name(e.tier) == wanted), None)
+        if chosen is None:
+            return "tier without a rate"
+        text_too = images_are_text(normalise(provider, names[0]).provider, chosen.rates)
+        return RateSet(chosen.rates, OWN_PRICES, self.version, self.currency, images_are_text=text_too)
+
+    def _matches(self, provider: Optional[str], names: tuple[str, ...]) -> tuple[ModelPrice, ...]:
+        """The entries that name the model, the most exact one first."""
+        ranked = [(rank, entry) for entry in self.prices for rank in [_rank(entry, provider, names)] if rank]
+        return tuple(entry for _, entry in sorted(ranked, key=lambda pair: pair[0], reverse=True))
+
+    def _check_overlaps(self) -> None:
+        for (first, one), (second, other) in combinations(enumerate(self.prices, 1), 2):
+            if _key(one) == _key(other) and one.starts < other.ends and other.starts < one.ends:
+                raise PriceTableError(f"prices {first} and {second}: both are for {one.model!r} at the same time")
+
+    def _digest(self) -> str:
+        content = repr((self.currency, sorted(repr(entry) for entry in self.prices)))
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _refusal(model: Optional[str], usage: Usage) -> Optional[str]:
-    if not model:
-        return "unknown model"
-    if is_fine_tuned(model):
-        return "fine-tuned model"
-    if usage.input_audio_tokens and usage.cache_read_tokens:
-        # Cached audio has a rate of its own, and the counts don't say how much of the one is the other.
-        return "no rate for cached audio tokens"
-    return None
+def checked_currency(code: Any) -> str:
+    """The code, if it may be one of ISO 4217.
+
+    Raises:
+        PriceTableError: It isn't.
+    """
+    if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
+        raise PriceTableError(f"currency: {code!r} is not an ISO code such as 'USD'")
+    return code
 
 
-def tier_context(tier: Optional[str]) -> Optional[dict[str, str]]:
-    """What selects the rates of a service tier in the table; `None` for the standard tier."""
-    name = (tier or "").strip().lower()
-    if name in _STANDARD_TIERS:
-        return None
-    key, value = _TIER_CONTEXTS.get(name, ("service_tier", name))
-    return {key: value}
-
-
-def _calculate(
-    provider: Optional[str], model: str, usage: Usage, at: datetime, context: Optional[dict[str, str]]
-) -> Any:
-    # Imported at the first price: it takes a sixth of a second, and needs Python 3.10.
-    import genai_prices  # noqa: PLC0415
-
-    return genai_prices.calc_price(
-        genai_prices.Usage(**genai_counts(usage)),
-        model,
-        provider_id=provider,
-        genai_request_timestamp=at,
-        price_context=context,
-    )
-
-
-def _checked(found: Any, usage: Usage, at: datetime, context: Optional[dict[str, str]]) -> PricedCall:
-    if context is not None and missing_rate(usage, _tier_rates(found, at, context)) is not None:
-        return PricedCall(reason="tier without a rate")
-    rates = {name: _for_size(rate, usage) for name, rate in _fields(found.model_price).items()}
-    missing = missing_rate(usage, rates)
-    if missing is not None:
-        return PricedCall(reason=f"no rate for {missing} tokens")
-    version: str = import_module("genai_prices").__version__
-    return PricedCall(found.total_price, rates=used_rates(usage, rates), source=SOURCE, table_version=version)
-
-
-def _fields(price: object) -> dict[str, Any]:
-    return {name: rate for name, rate in vars(price).items() if rate is not None and not name.startswith("_")}
-
-
-def _for_size(rate: Any, usage: Usage) -> Decimal:
-    """A tiered rate goes by the input of the one request, and holds for all of its tokens."""
-    prices: list[Decimal] = [getattr(rate, "base", rate)]
-    prices += [tier.price for tier in getattr(rate, "tiers", ()) if usage.input_tokens > tier.start]
-    return prices[-1]
-
-
-def _tier_rates(found: Any, at: datetime, context: Mapping[str, str]) -> set[str]:
-    """Names of the rates that the tier has of its own. Without them the table answers the standard price."""
-    if not any(found.model is model for model in found.provider.models):
-        return set()  # the table borrows this model from another provider, and ignores the tier
-    active = [
-        variant
-        for variant in found.model.price_variants or ()
-        if (variant.constraint is None or variant.constraint.active(at)) and variant.when.items() <= context.items()
+def _rank(entry: ModelPrice, provider: Optional[str], names: tuple[str, ...]) -> Optional[tuple[int, int, bool, int]]:
+    """How exactly the entry names the model: by its id, by how much of it, by its provider, by which of its names."""
+    ranks = [
+        (length, entry.provider is not None, -place)
+        for place, name in enumerate(names)
+        for length in [_length(entry, provider, name)]
+        if length is not None
     ]
-    return {name for variant in active for name in _fields(variant.prices)}
+    if not ranks:
+        return None
+    (exact, length), with_provider, place = max(ranks)
+    return exact, length, with_provider, place
+
+
+def _length(entry: ModelPrice, provider: Optional[str], name: str) -> Optional[tuple[int, int]]:
+    """How exactly the entry is for this name; if it is for more, how many of its characters the entry names."""
+    called, listed = normalise(provider, name), normalise(entry.provider, entry.model.rstrip("*"))
+    theirs = listed.provider or provider_id(entry.provider)
+    if theirs is not None and theirs not in (called.provider, provider_id(provider)):
+        return None
+    if is_fine_tuned(name) and not is_fine_tuned(entry.model):
+        return None  # it costs otherwise than the model that it was made from
+    names = (called.model, *called.on_bedrock)
+    if entry.is_prefix:
+        return (0, len(listed.model)) if any(text.startswith(listed.model) for text in names) else None
+    if listed.model in names:
+        return 2 if listed.model == called.model else 1, 0
+    snapshots = [found for text in names for found in [undated(text)] if found is not None]
+    return (0, len(listed.model)) if any(base == listed.model for base, _ in snapshots) else None
+
+
+def _model_key(entry: ModelPrice) -> _Key:
+    name = normalise(entry.provider, entry.model)
+    return name.model, name.provider, None
+
+
+def _key(entry: ModelPrice) -> _Key:
+    return (*_model_key(entry)[:2], tier_name(entry.tier))

@@ -17,17 +17,18 @@ from keito.pricing.names import is_fine_tuned, normalise
         ("groq", "openai/gpt-oss-120b", ("groq", "openai/gpt-oss-120b")),
         ("openrouter", "anthropic/claude-sonnet-4.5", ("openrouter", "anthropic/claude-sonnet-4.5")),
         (None, "openrouter/openai/gpt-5", ("openrouter", "openai/gpt-5")),
-        ("google_genai", "models/gemini-2.5-pro", ("google_genai", "gemini-2.5-pro")),
-        ("vertex_ai", "publishers/google/models/gemini-2.5-pro", ("vertex_ai", "gemini-2.5-pro")),
+        ("google_genai", "models/gemini-2.5-pro", ("google", "gemini-2.5-pro")),
+        ("vertex_ai", "publishers/google/models/gemini-2.5-pro", ("google", "gemini-2.5-pro")),
         ("azure_ai", "gpt-4o", ("azure", "gpt-4o")),
         ("xai", "grok-4", ("x-ai", "grok-4")),
-        ("together", "meta-llama/Llama-3.3-70B", ("together", "meta-llama/Llama-3.3-70B")),
+        ("together", "meta-llama/Llama-3.3-70B", ("together", "meta-llama/llama-3.3-70b")),
     ],
 )
 def test_names_are_brought_to_the_tables_form(
     provider: Optional[str], model: str, expected: "tuple[Optional[str], str]"
 ) -> None:
-    assert normalise(provider, model) == expected
+    name = normalise(provider, model)
+    assert (name.provider, name.model) == expected
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,34 @@ def test_cached_audio_is_not_guessed() -> None:
     assert priced("openai", "gpt-realtime", **usage).reason == "no rate for cached audio tokens"
 
 
+def test_images_cost_as_much_as_text_where_the_provider_says_so() -> None:
+    usage = {"input_tokens": 1000, "input_image_tokens": 900, "cache_read_tokens": 500}
+    found = priced("google_genai", "gemini-2.5-flash", **usage)
+    assert found.amount == Decimal(500) * Decimal("0.3e-6") + Decimal(500) * Decimal("0.03e-6")
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 1000, "input_image_tokens": 900}, "0.0095"),
+        ({"input_tokens": 1000, "input_image_tokens": 900, "cache_read_tokens": 1}, "no rate for cached image tokens"),
+        ({"input_tokens": 1000, "output_tokens": 5, "output_image_tokens": 5}, "no rate for image output tokens"),
+    ],
+)
+def test_images_have_rates_of_their_own_elsewhere(usage: "dict[str, int]", expected: str) -> None:
+    found = priced("openai", "gpt-image-1", **usage)
+    assert found.reason == expected if found.amount is None else found.amount == Decimal(expected)
+
+
+def test_a_new_kind_of_token_is_not_priced_as_text() -> None:
+    handled = {name for name in Usage.__dataclass_fields__ if name.endswith("_tokens")}
+    assert handled == {
+        "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+        "cache_write_1h_tokens", "reasoning_tokens", "input_audio_tokens", "output_audio_tokens",
+        "input_image_tokens", "output_image_tokens",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("usage", [None, Usage()])
 def test_no_usage_has_no_price(usage: Optional[Usage]) -> None:
     call = LLMCall(NOON, NOON, provider="openai", served_model="gpt-5-mini", usage=usage, no_usage=NoUsage.NOT_REPORTED)
@@ -128,7 +156,7 @@ def test_a_failing_table_is_a_reason_and_no_exception(monkeypatch: pytest.Monkey
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(genai_prices, "calc_price", broken)
+    monkeypatch.setattr("genai_prices.data_snapshot.get_snapshot", broken)
     assert priced("openai", "gpt-5-mini", input_tokens=10).reason == "genai-prices failed (RuntimeError)"
 
 
