@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Optional
 
-from keito.cli import sandbox
+from keito.cli import prices, sandbox
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -20,5 +20,6 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     top = argparse.ArgumentParser(prog="python -m keito", description="Keito from the command line.")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    prices.add_command(commands)
     sandbox.add_command(commands)
     return top

@@ -5,10 +5,11 @@ from keito.pricing.model_price import ModelPrice, PriceTableError
 from keito.pricing.money import Converted, ExchangeRate, ExchangeRateError, MarkedUp, convert, mark_up
 from keito.pricing.price import find_rates, price
 from keito.pricing.priced import PricedCall
-from keito.pricing.rates import Rate, RateSet
+from keito.pricing.rates import METERED, Rate, RateSet
 from keito.pricing.table import PriceTable
 
 __all__ = [
+    "METERED",
     "Converted",
     "ExchangeRate",
     "ExchangeRateError",

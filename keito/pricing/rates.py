@@ -17,6 +17,9 @@ EXACT = Context(prec=100)
 REQUEST_RATES = {"request": 0, "requests_kcount": -3}
 """Prices of the request itself, and the power of ten of the requests that they are for."""
 
+METERED = frozenset(unit for _, _, accepted in counted(Usage()) for unit in accepted) | frozenset(REQUEST_RATES)
+"""The units that keito prices. A table may have others, such as web searches, that no call reports."""
+
 Steps = tuple[tuple[int, Decimal], ...]
 
 

@@ -1,0 +1,87 @@
+"""`python -m keito prices`: what a model costs, and whether a price table of your own is right."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from keito.pricing import METERED, PriceTable, PriceTableError, RateSet, find_rates
+
+_PER = {"requests_kcount": "for a thousand requests", "request": "for a request"}
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    top = commands.add_parser("prices", help="show and check prices of models", description=__doc__)
+    actions = top.add_subparsers(title="actions", metavar="ACTION", required=True)
+    show = actions.add_parser("show", help="show the rates of a model")
+    show.add_argument("model", metavar="MODEL", help="name of the model, such as gpt-5-mini or azure/gpt-5-mini")
+    show.add_argument("--table", metavar="FILE", type=_table, help="your own prices, TOML or JSON")
+    show.set_defaults(run=run_show)
+    check = actions.add_parser("check", help="check a price table, and which models have no price")
+    check.add_argument("table", metavar="FILE", nargs="?", type=_table, help="your own prices, TOML or JSON")
+    check.add_argument("--model", action="append", default=[], metavar="NAME", help="a model to look up; repeatable")
+    check.set_defaults(run=run_check)
+    for action in (show, check):
+        action.add_argument("--provider", metavar="NAME", help="who serves the model, such as azure or bedrock")
+        action.add_argument("--tier", metavar="NAME", help="service tier, such as batch (default: standard)")
+        action.add_argument("--at", metavar="DATE", type=_moment, help="date or time of the call (default: now)")
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print the rates of a model; status 1 when it has none."""
+    found = _find(arguments, arguments.model)
+    if isinstance(found, str):
+        print(f"{arguments.model}: {found}", file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"{arguments.model}: {_origin(found)}, {found.currency}")  # noqa: T201
+    for unit, rate in found.rates.items():
+        if unit in METERED:
+            steps = "".join(f", or {price} above {size:,} input tokens" for size, price in rate.steps)
+            print(f"  {unit:<24}{rate.base}{steps}, {_PER.get(unit, 'for a million tokens')}")  # noqa: T201
+    return 0
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Print what is in the table, and for each model whether it has a price; status 1 when one has none."""
+    table: Optional[PriceTable] = arguments.table
+    if table is None and not arguments.model:
+        print("keito prices check: name a FILE or a --model", file=sys.stderr)  # noqa: T201
+        return 2
+    if table is not None:
+        print(f"{len(table.prices)} prices in {table.currency}, version {table.version}")  # noqa: T201
+    found = {model: _find(arguments, model) for model in arguments.model}
+    for model, rates in found.items():
+        known = f"no price: {rates}" if isinstance(rates, str) else _origin(rates)
+        print(f"{model}: {known}")  # noqa: T201
+    return int(any(isinstance(rates, str) for rates in found.values()))
+
+
+def _find(arguments: argparse.Namespace, model: str) -> Union[RateSet, str]:
+    at = arguments.at or datetime.now(timezone.utc)
+    found = find_rates(arguments.provider, model, at, arguments.tier, arguments.table)
+    if isinstance(found, RateSet) and found.tier is not None and not found.tier:
+        return "tier without a rate"
+    return found
+
+
+def _origin(rates: RateSet) -> str:
+    return " ".join(part for part in (rates.source, rates.table_version) if part)
+
+
+def _table(name: str) -> PriceTable:
+    try:
+        return PriceTable.from_json(name) if Path(name).suffix == ".json" else PriceTable.from_toml(name)
+    except (PriceTableError, OSError, ImportError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-11-20, or 2026-11-20T18:00+01:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
