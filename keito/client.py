@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 import httpx
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from keito.core.config import Credentials, base_url_of
 from keito.core.drive import Driver
@@ -25,6 +25,10 @@ from keito.resources.reports import Reports
 from keito.resources.tasks import Tasks
 from keito.resources.time_entries import TimeEntries
 from keito.resources.users import Users
+
+if TYPE_CHECKING:
+    from keito.billing.tracking import AsyncWorkBlock, WorkBlock, WorkFields
+    from keito.outbox import DirectDelivery
 
 
 class _Resources(Generic[Mode]):
@@ -79,13 +83,62 @@ class Keito(_Resources[Sync]):
         if httpx_client is not None and not isinstance(httpx_client, httpx.Client):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refused("httpx_client", httpx_client, "must be an httpx.Client; AsyncKeito takes an AsyncClient")
         self._driver = Driver(_wire(api_key, account_id, base_url, timeout), max_retries, httpx_client)
+        self._tracked: DirectDelivery | None = None
         super().__init__(Sync(self._driver))
 
     def __repr__(self) -> str:
         return f"Keito(base_url={str(self._driver.wire.base_url)!r})"
 
+    def track_agent_work(
+        self,
+        *,
+        project_id: str | None = None,
+        task_id: str | None = None,
+        agent_id: str | None = None,
+        model: str | None = None,
+        **fields: Unpack[WorkFields],
+    ) -> WorkBlock:
+        """Bill a block of code as work of an agent: its time, its outcomes and what its model calls cost.
+
+            with client.track_agent_work(project_id="...", task_id="...", model="gpt-5-mini") as work:
+                ...
+                work.report_tokens(input=900, output=120)
+
+        Everything is posted when the block is left. The time is measured and no timer runs on Keito, so any
+        number of blocks may go on at once. An exception goes on unchanged; the time is then posted as not billable.
+        What does not reach Keito is said in the log `keito.billing`, and sent again when the client is closed.
+
+        Args:
+            project_id: The project; `KEITO_PROJECT_ID` if not given.
+            task_id: The task; `KEITO_TASK_ID` if not given.
+            agent_id: Names the agent in the metadata; `KEITO_AGENT_ID` if not given.
+            model: The model of the reported tokens, as its provider names it.
+            **fields: The model's `provider`; the run's `name`, `trigger` and `attributes`; and fields of
+                `keito.billing.BillingPolicy`, such as `expense_category_id`, or `policy` for a whole one.
+
+        Raises:
+            ValueError: The project, the task or another field is missing or wrong; the message says what to set.
+        """
+        from keito.billing.tracking import tracked  # noqa: PLC0415 - not every program bills
+
+        about = {"project_id": project_id, "task_id": task_id, "agent_id": agent_id, "model": model}
+        return tracked(self._work_delivery(), {**fields, **about})
+
+    def _work_delivery(self) -> DirectDelivery:
+        """Where tracked work is posted: one for the client, so that it knows what is not delivered yet."""
+        if self._tracked is None:
+            from keito.outbox import DirectDelivery  # noqa: PLC0415
+
+            self._tracked = DirectDelivery(self)
+        return self._tracked
+
     def close(self) -> None:
-        """Close the connections. Calls made afterwards raise `KeitoError`."""
+        """Close the connections. Calls made afterwards raise `KeitoError`.
+
+        Tracked work that is not delivered yet is sent before, within a few seconds.
+        """
+        if self._tracked is not None:
+            self._tracked.close()
         self._driver.close()
 
     def __enter__(self) -> Self:
@@ -131,13 +184,65 @@ class AsyncKeito(_Resources[Async]):
         from keito.core.drive_async import AsyncDriver  # noqa: PLC0415 - loads asyncio, which `Keito` does without
 
         self._driver = AsyncDriver(_wire(api_key, account_id, base_url, timeout), max_retries, httpx_client)
+        self._tracked: DirectDelivery | None = None
         super().__init__(Async(self._driver))
 
     def __repr__(self) -> str:
         return f"AsyncKeito(base_url={str(self._driver.wire.base_url)!r})"
 
+    def track_agent_work(
+        self,
+        *,
+        project_id: str | None = None,
+        task_id: str | None = None,
+        agent_id: str | None = None,
+        model: str | None = None,
+        **fields: Unpack[WorkFields],
+    ) -> AsyncWorkBlock:
+        """Bill a block of code as work of an agent: its time, its outcomes and what its model calls cost.
+
+            async with client.track_agent_work(project_id="...", task_id="...", model="gpt-5-mini") as work:
+                ...
+                work.report_tokens(input=900, output=120)
+
+        Everything is posted when the block is left; the event loop does not wait for it. The time is measured and no
+        timer runs on Keito, so any number of blocks may go on at once. An exception goes on unchanged; the time is
+        then posted as not billable.
+        What does not reach Keito is said in the log `keito.billing`, and sent again when the client is closed.
+
+        Args:
+            project_id: The project; `KEITO_PROJECT_ID` if not given.
+            task_id: The task; `KEITO_TASK_ID` if not given.
+            agent_id: Names the agent in the metadata; `KEITO_AGENT_ID` if not given.
+            model: The model of the reported tokens, as its provider names it.
+            **fields: The model's `provider`; the run's `name`, `trigger` and `attributes`; and fields of
+                `keito.billing.BillingPolicy`, such as `expense_category_id`, or `policy` for a whole one.
+
+        Raises:
+            ValueError: The project, the task or another field is missing or wrong; the message says what to set.
+        """
+        from keito.billing.tracking import tracked_async  # noqa: PLC0415 - not every program bills
+
+        about = {"project_id": project_id, "task_id": task_id, "agent_id": agent_id, "model": model}
+        return tracked_async(self._work_delivery(), {**fields, **about})
+
+    def _work_delivery(self) -> DirectDelivery:
+        """Where tracked work is posted: one for the client, so that it knows what is not delivered yet."""
+        if self._tracked is None:
+            from keito.billing.tracking import delivery_through  # noqa: PLC0415
+
+            self._tracked = delivery_through(self)
+        return self._tracked
+
     async def close(self) -> None:
-        """Close the connections. Calls made afterwards raise `KeitoError`."""
+        """Close the connections. Calls made afterwards raise `KeitoError`.
+
+        Tracked work that is not delivered yet is sent before, within a few seconds.
+        """
+        if self._tracked is not None:
+            from anyio.to_thread import run_sync  # noqa: PLC0415
+
+            await run_sync(self._tracked.close)
         await self._driver.close()
 
     aclose = close

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import logging
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from typing_extensions import Unpack
 
+from keito.billing.account import Meters, RunAccount
+from keito.billing.alarm import Alarm
 from keito.billing.block import RunBlock
+from keito.billing.gaps import GapLog
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
-from keito.billing.records import records_for
-from keito.metering import AgentRun, RunStatus
+from keito.billing.records import cost_of, outcome_records, records_with
+from keito.billing.rollup import Rollup
+from keito.metering import AgentRun, Outcome, RunStatus
 from keito.outbox import BillingRecord, Delivery, DirectDelivery, FlushReport
 
 if TYPE_CHECKING:
     from keito.client import Keito
 
-_log = logging.getLogger("keito.billing")
+Resolve = Callable[[AgentRun], Optional[BillingPolicy]]
+"""From a run that starts to the policy that it is billed by."""
 
 
 class AgentBilling:
@@ -35,6 +42,9 @@ class AgentBilling:
         policy: Where to bill to; by default what the environment and `policy_fields` say.
         client: Posts the records; by default one with the credentials of the environment.
         delivery: Gets the records to Keito in place of the client.
+        resolve: Chooses the policy of each run when it starts, such as that of the client whose tenant it works for.
+            Where it gives `None` the run is billed by `policy`. Where it fails, too: the log says so, and the records
+            have the flag `not_routed`.
         **policy_fields: Fields of `BillingPolicy`, which win over the policy and over the environment.
 
     Raises:
@@ -49,29 +59,63 @@ class AgentBilling:
         client: Optional[Keito] = None,
         *,
         delivery: Optional[Delivery] = None,
+        resolve: Optional[Resolve] = None,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
         self.guard = Guard()
+        self._resolve = resolve
         self._own_client: Optional[Keito] = None
         if delivery is None:
             delivery = DirectDelivery(self._client_or_own(client))
         self._delivery = delivery
-        self._said: set[tuple[str, str]] = set()
+        self._gaps = GapLog()
+        self._meters = Meters()
+        self._rollup = Rollup()
+        self._alarm = Alarm(_weakly(self._send_due))
+        # Windows are in memory: a program that ends without `close()` sends them still.
+        weakref.finalize(self, _send_open, self._rollup, delivery, self.guard)
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a budget may stop an agent, so that frameworks must let `KeitoBudgetExceeded` through."""
+        return self._resolve is not None or any(budget.stop for budget in self.policy.budgets)
 
     def run(
-        self, name: Optional[str] = None, *, trigger: Optional[str] = None, session_id: Optional[str] = None
+        self,
+        name: Optional[str] = None,
+        *,
+        trigger: Optional[str] = None,
+        session_id: Optional[str] = None,
+        project_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+        attributes: Optional[Mapping[str, Any]] = None,
     ) -> RunBlock:
         """A block of code that is one run, for `with` and `async with`; it gives the `AgentRun`.
 
-        Inside another run of the same billing it is a part of that one, and billed with it.
+        Inside another run of the same billing it is a part of that one, and billed with it; unless it names a project
+        or task of its own. Then it is billed by itself, and the time of the run around it stands still meanwhile.
 
         Args:
             name: What runs, for people: the text of the time entry.
             trigger: What started it, such as `webhook`.
             session_id: Joins the runs of one conversation.
+            project_id: The project of this run, whatever the policy says.
+            task_id: The same for the task.
+            attributes: What the program knows of the run, such as `{"tenant": "acme"}`: for `resolve` and for notes.
+
+        Raises:
+            ValueError: An id is given and empty; it is raised when the block is entered.
         """
-        return RunBlock(self, name, trigger, session_id)
+        fields: dict[str, Any] = {
+            "name": name,
+            "trigger": trigger,
+            "session_id": session_id,
+            "project_id": project_id,
+            "task_id": task_id,
+            "attributes": attributes,
+        }
+        return RunBlock(self, fields)
 
     def start(
         self,
@@ -81,48 +125,129 @@ class AgentBilling:
         session_id: Optional[str] = None,
         framework: Optional[str] = None,
         parent: Optional[AgentRun] = None,
+        project_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+        attributes: Optional[Mapping[str, Any]] = None,
     ) -> AgentRun:
         """Start a run that `finish` will end. For integrations; programs use `run`."""
-        return AgentRun(
+        for field, value in (("project_id", project_id), ("task_id", task_id)):
+            if value is not None and not value.strip():
+                raise ValueError(f"{field} of a run is empty; leave it out to bill to the policy's")
+        uid = uuid.uuid4().hex
+        account = RunAccount(uid, self.policy, self._meters, self.guard)
+        run = AgentRun(
             name,
             agent_id=self.policy.agent_id,
             framework=framework,
-            session_id=session_id,
+            session_id=session_id or (self.policy.session_id if parent is None else None),
             trigger=trigger,
             parent=parent,
             owner=self,
+            ledger=account,
+            project_id=project_id,
+            task_id=task_id,
+            attributes=attributes,
+            uid=uid,
         )
+        if run.root is run:
+            self._route(run, account)
+        return run
 
     def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
         """End a run and bill it, if it is a root. It never raises."""
         if self.end(run, status):
             self.bill(run)
 
+    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
+        """The same without blocking the event loop. A cancelled task still waits for it to end."""
+        if not self.end(run, status):
+            return
+        from anyio import CancelScope  # noqa: PLC0415 - a program without async code does without
+        from anyio.to_thread import run_sync  # noqa: PLC0415
+
+        with CancelScope(shield=True):
+            await run_sync(self.bill, run)
+
     def end(self, run: AgentRun, status: RunStatus) -> bool:
-        """End a run; answers whether it is to be billed now."""
+        """End a run; answers whether it is to be billed now. It never raises."""
         is_root = run.root is run
-        if is_root and status is RunStatus.COMPLETED and self.policy.outcome is not None and run.is_open:
-            run.log_outcome(self.policy.outcome)
+        if is_root and status is RunStatus.COMPLETED and run.is_open:
+            try:
+                self._log_policys_outcomes(run)
+            except Exception as error:  # the user's function; the agent never breaks
+                self.guard.caught("outcome", error)
+        run.result = None
         return run.end(status) and is_root
+
+    def policy_of(self, run: AgentRun) -> BillingPolicy:
+        """What a run is billed by: what `resolve` chose for it, for the project and task that it names itself."""
+        return run.ledger.policy if isinstance(run.ledger, RunAccount) else self.policy.routed(run)
 
     def bill(self, run: AgentRun) -> None:
         """Hand the records of an ended run to the delivery. It never raises."""
         try:
-            records = records_for(run, self.policy)
-            self._say_what_is_missing(records[0])
-            self._delivery.deliver(records)
+            policy = self.policy_of(run)
+            cost = cost_of(run, policy)
+            self._gaps.say(cost, policy)
+            if policy.rollup is None:
+                self._deliver(records_with(run, policy, cost))
+            else:
+                self._deliver([*outcome_records(run, policy), *self._rollup.add(run, policy, cost)])
+                self._alarm.set(self._rollup.next_end)
         except Exception as error:  # the agent never breaks
             self.guard.caught("bill", error)
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
-        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
+        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands.
+
+        Rollups are sent as they are, also of an hour or day that goes on: what follows in it becomes a second entry.
+        """
+        self._close_windows()
         return self._delivery.flush(timeout)
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections."""
+        self._close_windows()
         self._delivery.close()
         if self._own_client is not None:
             self._own_client.close()
+
+    def _route(self, run: AgentRun, account: RunAccount) -> None:
+        try:
+            chosen = self._resolve(run) if self._resolve is not None else None
+            policy = (chosen or self.policy).routed(run)
+        except Exception as error:  # the user's function; the agent never breaks
+            self.guard.caught("resolve", error)
+            account.flags.add("not_routed")
+            policy = self.policy.routed(run)
+        account.policy = policy
+        run.agent_id = policy.agent_id
+
+    def _log_policys_outcomes(self, run: AgentRun) -> None:
+        wanted = self.policy_of(run).outcome
+        found = wanted(run, run.result) if callable(wanted) else wanted
+        for outcome in () if found is None else (found,) if isinstance(found, Outcome) else found:
+            run.log_outcome(outcome)
+
+    def _deliver(self, records: Sequence[BillingRecord]) -> None:
+        if records:
+            self._delivery.deliver(records)
+
+    def _send_due(self) -> None:
+        try:
+            self._deliver(self._rollup.due())
+            self._alarm.set(self._rollup.next_end)
+        except Exception as error:  # nobody waits for this thread
+            self.guard.caught("rollup", error)
+
+    def _close_windows(self) -> None:
+        self._alarm.set(None)
+        try:
+            records = self._rollup.close_windows()
+            if records:
+                self._delivery.accept(records)
+        except Exception as error:  # the agent never breaks
+            self.guard.caught("rollup", error)
 
     def _client_or_own(self, client: Optional[Keito]) -> Keito:
         # Imported here: the client brings httpx and pydantic along, which a fresh process pays for only once it bills.
@@ -134,12 +259,23 @@ class AgentBilling:
             raise TypeError(f"AgentBilling posts through a keito.Keito, also in async programs; got {client!r}")
         return client
 
-    def _say_what_is_missing(self, record: BillingRecord) -> None:
-        facts = record.body["metadata"]["keito"]
-        gaps = [(str(row["model"]), str(row["reason"])) for row in facts.get("unpriced", ())]
-        if "no_expense_category" in facts.get("flags", ()):
-            gaps.append(("expense", "KEITO_EXPENSE_CATEGORY_ID is not set"))
-        for what, reason in gaps:
-            if (what, reason) not in self._said:
-                self._said.add((what, reason))
-                _log.warning("LLM cost not billed for %s: %s; its tokens are in the time entry", what, reason)
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """`method`, without keeping its object alive."""
+    weak = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = weak()
+        if found is not None:
+            found()
+
+    return call
+
+
+def _send_open(rollup: Rollup, delivery: Delivery, guard: Guard) -> None:
+    try:
+        records = rollup.close_windows()
+        if records:
+            delivery.deliver(records)
+    except Exception as error:  # the program ends
+        guard.caught("rollup", error)

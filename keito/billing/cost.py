@@ -1,122 +1,270 @@
-"""What the model calls of a run cost together."""
+"""What the model calls of a run, or of many, cost together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Optional
+from operator import add, attrgetter
+from typing import Any, Optional
 
-from keito.metering import LLMCall, Usage
-from keito.pricing import PricedCall, price
+from keito.metering import LLMCall, OtherUsage, Usage
+from keito.metering.by_hand import EXACT
+from keito.pricing import PricedCall
 
 UNKNOWN_MODEL = "unknown"
+OTHER_MODELS = "(other models)"
+
+_MOST_MODELS = 64
+_MOST_RATES = 64
+_MOST_GAPS = 256
+"""Rows that one cost tells apart. What it counts is complete however many there are."""
+
+_COUNTS = tuple(field.name for field in fields(Usage) if isinstance(field.default, int))
+_counts_of = attrgetter(*_COUNTS)
+_NO_COUNTS = (0,) * len(_COUNTS)
 
 
-@dataclass
 class ModelCost:
-    """The calls of one model.
+    """The calls of one model that its provider charges for.
 
     Attributes:
         provider: Who served it.
         name: The served model.
-        calls: How many calls the provider charges for.
-        usage: Their tokens, for reading: each call was priced by itself.
-        amount: US dollars of those that have a price.
+        calls: How many calls there were.
+        amounts: What those cost that have a price, by currency.
         reasons: Why the others have none, and how many there are.
-        priced: How many have a price.
+        last_priced: The rates of the last one that has a price.
     """
 
-    provider: Optional[str]
-    name: str
-    calls: int = 0
-    usage: Usage = field(default_factory=Usage)
-    amount: Decimal = Decimal(0)
-    reasons: dict[str, int] = field(default_factory=dict[str, int])
-    priced: int = 0
+    def __init__(self, provider: Optional[str], name: str) -> None:
+        self.provider = provider
+        self.name = name
+        self.calls = 0
+        self.amounts: dict[str, Decimal] = {}
+        self.reasons: dict[str, int] = {}
+        self.last_priced: Optional[Mapping[str, Decimal]] = None
+        self._counts: tuple[int, ...] = _NO_COUNTS
 
-    def add(self, call: LLMCall, priced: PricedCall) -> None:
-        """Add one call."""
-        self.calls += 1
-        if call.usage is not None:
-            self.usage += call.usage
-        if priced.amount is not None:
-            self.priced += 1
-            self.amount += priced.amount
-        else:
-            reason = str(call.no_usage or priced.reason)
-            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+    @property
+    def usage(self) -> Usage:
+        """Their tokens, for reading: each call was priced by itself."""
+        counts: dict[str, Any] = dict(zip(_COUNTS, self._counts))
+        return Usage(**counts)
+
+    def count(self, usage: Usage) -> None:
+        """Add tokens."""
+        self._counts = tuple(map(add, self._counts, _counts_of(usage)))
+
+    def pay(self, currency: str, amount: Decimal) -> None:
+        """Add money."""
+        self.amounts[currency] = EXACT.add(self.amounts.get(currency, Decimal(0)), amount)
+
+    def merge(self, other: ModelCost) -> None:
+        """Add the calls of another."""
+        self.calls += other.calls
+        self._counts = tuple(map(add, self._counts, other._counts))
+        for currency, amount in other.amounts.items():
+            self.pay(currency, amount)
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 @dataclass(frozen=True)
 class RateRow:
-    """The rates that one model's calls were priced with."""
+    """The rates that one model's calls were priced with.
+
+    Attributes:
+        provider: Who served it.
+        name: The model.
+        rates: Price by unit.
+        source: Where the prices come from.
+        table_version: Which edition of them.
+        currency: ISO code of the rates.
+    """
 
     provider: Optional[str]
     name: str
     rates: Mapping[str, Decimal]
     source: Optional[str]
     table_version: Optional[str]
+    currency: str = "USD"
 
 
 @dataclass(frozen=True)
-class RunCost:
-    """The calls of a run by model, those with the most tokens first.
+class Gap:
+    """Calls that have no price, of one kind and one hour: what is needed to price them later.
+
+    Rates that depend on the size of a request cannot be found from it; the calls that a run keeps one by one have
+    their own sizes.
 
     Attributes:
-        models: One for each provider and model.
-        rates: Each set of rates that was used.
-        cached: How many calls were answered by a response cache, and cost nothing.
-        failed: How many calls failed before there was anything to charge.
+        provider: Who served them.
+        model: The model.
+        tier: The service tier.
+        reason: Why they have no price.
+        hour: The hour of UTC in which they started; `None` where there were too many kinds to tell them apart.
+        calls: How many.
+        usage: Their tokens together.
     """
 
-    models: tuple[ModelCost, ...]
-    rates: tuple[RateRow, ...]
-    cached: int
-    failed: int
+    provider: Optional[str]
+    model: str
+    tier: Optional[str]
+    reason: str
+    hour: Optional[datetime]
+    calls: int
+    usage: Usage
+
+
+class RunCost:
+    """What calls cost, added up one by one or cost by cost. The order in which they come makes no difference.
+
+    Attributes:
+        cached: How many calls were answered by a response cache, and cost nothing.
+        failed: How many calls failed before there was anything to charge.
+        partial: How many answers stopped before their end, so that not all their tokens are known.
+        rates: Each set of rates that was used.
+        other: Other usage, such as tools.
+    """
+
+    def __init__(self) -> None:
+        self.cached = 0
+        self.failed = 0
+        self.partial = 0
+        self.rates: list[RateRow] = []
+        self.other: dict[tuple[str, str], OtherUsage] = {}
+        self._models: dict[tuple[Optional[str], str], ModelCost] = {}
+        self._gaps: dict[tuple[object, ...], Gap] = {}
+
+    @property
+    def models(self) -> list[ModelCost]:
+        """One for each provider and model, those with the most tokens first."""
+        return sorted(self._models.values(), key=lambda row: (-row.usage.total_tokens, row.name, row.provider or ""))
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What has no price."""
+        return list(self._gaps.values())
+
+    @property
+    def calls(self) -> int:
+        """How many calls the providers charge for."""
+        return sum(row.calls for row in self._models.values())
 
     @property
     def usage(self) -> Usage:
         """All tokens."""
-        return sum((model.usage for model in self.models), Usage())
+        total = ModelCost(None, UNKNOWN_MODEL)
+        for row in self._models.values():
+            total.merge(row)
+        return total.usage
 
     @property
-    def amount(self) -> Optional[Decimal]:
-        """US dollars of the calls that have a price; `None` when none has."""
-        priced = [model for model in self.models if model.priced]
-        return sum((model.amount for model in priced), Decimal(0)) if priced else None
+    def amounts(self) -> dict[str, Decimal]:
+        """What is known of the cost, by currency; empty where nothing has a price."""
+        total = ModelCost(None, UNKNOWN_MODEL)
+        for row in self._models.values():
+            total.merge(row)
+        for usage in self.other.values():
+            if usage.cost is not None:
+                total.pay("USD", usage.cost)
+        return total.amounts
 
     @property
     def complete(self) -> bool:
         """Whether every call has a price."""
-        return not any(model.reasons for model in self.models)
+        return not any(row.reasons for row in self._models.values())
 
-
-def cost_of(calls: Sequence[LLMCall]) -> RunCost:
-    """Price each call by itself and add up by model."""
-    models: dict[tuple[Optional[str], str], ModelCost] = {}
-    rates: list[RateRow] = []
-    for call in calls:
+    def add(self, call: LLMCall, priced: PricedCall) -> None:
+        """Add one call with its price."""
         if not call.chargeable:
-            continue
-        priced = price(call)
-        name = call.model or UNKNOWN_MODEL
-        models.setdefault((call.provider, name), ModelCost(call.provider, name)).add(call, priced)
-        if priced.amount is not None:
-            _join(rates, RateRow(call.provider, name, priced.rates, priced.source, priced.table_version))
-    return RunCost(
-        models=tuple(sorted(models.values(), key=lambda model: -model.usage.total_tokens)),
-        rates=tuple(rates),
-        cached=sum(call.cached for call in calls),
-        failed=sum(not call.chargeable and not call.cached for call in calls),
-    )
-
-
-def _join(rows: list[RateRow], new: RateRow) -> None:
-    """Add rates to those of the same origin, unless they contradict: rates differ by size, date and tier."""
-    for place, row in enumerate(rows):
-        agree = all(row.rates.get(name, rate) == rate for name, rate in new.rates.items())
-        if agree and replace(row, rates=new.rates) == new:
-            rows[place] = replace(row, rates={**row.rates, **new.rates})
+            self.cached += call.cached
+            self.failed += not call.cached
             return
-    rows.append(new)
+        row = self._row(call.provider, call.model or UNKNOWN_MODEL)
+        row.calls += 1
+        self.partial += call.partial
+        if call.usage is not None:
+            row.count(call.usage)
+        if priced.amount is None:
+            self._miss(row, call, str(call.no_usage or priced.reason))
+        else:
+            row.pay(priced.currency, priced.amount)
+            self._show_rates(row, priced)
+
+    def add_other(self, usage: Iterable[OtherUsage]) -> None:
+        """Add other usage."""
+        for one in usage:
+            known = self.other.get((one.name, one.unit))
+            self.other[one.name, one.unit] = one if known is None else known + one
+
+    def merge(self, other: RunCost) -> None:
+        """Add another cost."""
+        self.cached += other.cached
+        self.failed += other.failed
+        self.partial += other.partial
+        for row in other._models.values():
+            self._row(row.provider, row.name).merge(row)
+        for rates in other.rates:
+            self._join(rates)
+        for gap in other.gaps:
+            self._add_gap(gap)
+        self.add_other(other.other.values())
+
+    def only(self, row: ModelCost) -> RunCost:
+        """The cost of one of its models."""
+        part = RunCost()
+        part._models = {(row.provider, row.name): row}
+        part.rates = [rates for rates in self.rates if (rates.provider, rates.name) == (row.provider, row.name)]
+        return part
+
+    def without_models(self) -> RunCost:
+        """The cost of other usage."""
+        part = RunCost()
+        part.other = dict(self.other)
+        return part
+
+    def _row(self, provider: Optional[str], name: str) -> ModelCost:
+        row = self._models.get((provider, name))
+        if row is None:
+            if len(self._models) >= _MOST_MODELS:
+                provider, name = None, OTHER_MODELS
+            row = self._models.setdefault((provider, name), ModelCost(provider, name))
+        return row
+
+    def _miss(self, row: ModelCost, call: LLMCall, reason: str) -> None:
+        row.reasons[reason] = row.reasons.get(reason, 0) + 1
+        hour = call.started_at.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
+        usage = call.usage or Usage()
+        self._add_gap(Gap(call.provider, call.model or UNKNOWN_MODEL, call.tier, reason, hour, 1, usage))
+
+    def _add_gap(self, gap: Gap) -> None:
+        if _key(gap) not in self._gaps and len(self._gaps) >= _MOST_GAPS:
+            gap = replace(gap, provider=None, model=OTHER_MODELS, tier=None, reason="several reasons", hour=None)
+        known = self._gaps.get(_key(gap))
+        if known is not None:
+            gap = replace(gap, calls=gap.calls + known.calls, usage=gap.usage + known.usage)
+        self._gaps[_key(gap)] = gap
+
+    def _show_rates(self, row: ModelCost, priced: PricedCall) -> None:
+        if row.last_priced != priced.rates:  # most calls of a model have the same rates as the one before
+            row.last_priced = priced.rates
+            self._join(
+                RateRow(row.provider, row.name, priced.rates, priced.source, priced.table_version, priced.currency)
+            )
+
+    def _join(self, new: RateRow) -> None:
+        """Add rates to those of the same origin, unless they contradict: rates differ by size, date and tier."""
+        for place, row in enumerate(self.rates):
+            agree = all(row.rates.get(name, rate) == rate for name, rate in new.rates.items())
+            if agree and replace(row, rates=new.rates) == new:
+                self.rates[place] = replace(row, rates={**row.rates, **new.rates})
+                return
+        if len(self.rates) < _MOST_RATES:
+            self.rates.append(new)
+
+
+def _key(gap: Gap) -> tuple[object, ...]:
+    return (gap.provider, gap.model, gap.tier, gap.reason, gap.hour)

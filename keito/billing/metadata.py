@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any, Optional
 
 from keito import __version__
+from keito.billing.charge import DOLLARS, exact_text
 from keito.billing.cost import ModelCost, RateRow, RunCost
-from keito.metering import AgentRun, Outcome
+from keito.metering import AgentRun, OtherUsage, Outcome
 
 SDK = f"keito-python/{__version__}"
 
@@ -22,30 +23,39 @@ def run_metadata(run: AgentRun, cost: Optional[RunCost] = None) -> dict[str, Any
     # `keito.types` brings every model of the API along: loaded when something is billed, not with the handler.
     from keito.types.agent_metadata import AgentMetadata  # noqa: PLC0415
 
-    model = _totals(cost) if cost is not None and cost.models else {}
     metadata = AgentMetadata.build(
         agent_id=short(run.agent_id),
         framework=short(run.framework),
         run_id=run.uid,
+        parent_run_id=short(run.parent_id),
         trigger=short(run.trigger),
-        **model,
+        confidence=run.confidence,
+        human_reviewed=run.human_reviewed,
+        **model_totals(cost),
     )
     metadata["session_id"] = short(run.session_id)
-    if cost is not None and len(cost.models) > 1:
-        metadata["models"] = [_model_row(row) for row in cost.models]
-    return metadata
+    return {**metadata, **model_rows(cost)}
 
 
-def _totals(cost: RunCost) -> dict[str, Any]:
-    """The run's totals under the name of the model with the most tokens."""
-    first, usage = cost.models[0], cost.usage
+def model_totals(cost: Optional[RunCost]) -> dict[str, Any]:
+    """The totals of all models under the name of the one with the most tokens."""
+    models = cost.models if cost is not None else []
+    if cost is None or not models:
+        return {}
+    usage = cost.usage
     return {
-        "model_provider": short(first.provider),
-        "model_name": short(first.name),
+        "model_provider": short(models[0].provider),
+        "model_name": short(models[0].name),
         "tokens_in": usage.input_tokens,
         "tokens_out": usage.output_tokens,
-        "cost_usd": cost.amount if cost.complete else None,
+        "cost_usd": dollars(cost.amounts) if cost.complete else None,
     }
+
+
+def model_rows(cost: Optional[RunCost]) -> dict[str, Any]:
+    """One row for each model, where there are several."""
+    models = cost.models if cost is not None else []
+    return {"models": [_model_row(row) for row in models]} if len(models) > 1 else {}
 
 
 def _model_row(model: ModelCost) -> dict[str, Any]:
@@ -55,25 +65,39 @@ def _model_row(model: ModelCost) -> dict[str, Any]:
         "calls": model.calls,
         "tokens_in": model.usage.input_tokens,
         "tokens_out": model.usage.output_tokens,
-        "cost_usd": None if model.reasons else model.amount,
+        "cost_usd": None if model.reasons else dollars(model.amounts),
     }
     return {name: value for name, value in row.items() if value is not None}
 
 
+def dollars(amounts: Mapping[str, Decimal]) -> Optional[Decimal]:
+    """The amount, if all of it is in US dollars."""
+    return amounts[DOLLARS] if list(amounts) == [DOLLARS] else None
+
+
 def cost_facts(cost: RunCost) -> dict[str, Any]:
     """How many calls there were, what they cost exactly, and what has no price. The amount is text: it is exact."""
-    usage = cost.usage
+    usage, amounts = cost.usage, cost.amounts
+    in_dollars = dollars(amounts)
     facts = {
-        "calls": sum(model.calls for model in cost.models),
+        "calls": cost.calls,
         "cached_calls": cost.cached,
         "failed_calls": cost.failed,
+        "partial_calls": cost.partial,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
-        "cost_usd": None if cost.amount is None else _exact(cost.amount),
+        "cost_usd": None if in_dollars is None else exact_text(in_dollars),
+        "costs": {} if in_dollars is not None else {code: exact_text(amount) for code, amount in amounts.items()},
+        "usage": [_usage_row(usage) for usage in cost.other.values()],
         "unpriced": _unpriced(cost),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _usage_row(usage: OtherUsage) -> dict[str, Any]:
+    row = {"name": short(usage.name), "unit": short(usage.unit), "quantity": exact_text(usage.quantity)}
+    return row if usage.cost is None else {**row, "cost_usd": exact_text(usage.cost)}
 
 
 def _unpriced(cost: RunCost) -> list[dict[str, Any]]:
@@ -87,12 +111,9 @@ def _unpriced(cost: RunCost) -> list[dict[str, Any]]:
 def rate_row(row: RateRow) -> dict[str, Any]:
     """Which rates were used for which model, and where they come from. Rates are text: they are exact."""
     origin = " ".join(part for part in (row.source, row.table_version) if part)
-    rates = {name: _exact(rate) for name, rate in row.rates.items()}
-    return {"model": short(row.name), "source": origin, **({"rates": rates} if rates else {})}
-
-
-def _exact(amount: Decimal) -> str:
-    return format(amount.normalize(), "f")
+    rates = {name: exact_text(rate) for name, rate in row.rates.items()}
+    shown = {"model": short(row.name), "source": short(origin), **({"rates": rates} if rates else {})}
+    return shown if row.currency == DOLLARS else {**shown, "currency": row.currency}
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
@@ -110,16 +131,17 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
 def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     """Trim the metadata of a record to what Keito accepts, in a fixed order.
 
-    Rows go from the end of `models`, then of `keito.unpriced`, then of `keito.pricing`; `keito.trimmed` names the
-    lists that are no longer whole. The key, the totals and the outcome's fields are never touched: `short` and the
-    limits of `Outcome` keep them small enough.
+    Rows go from the end of `models`, then of `keito.usage`, `keito.unpriced` and `keito.pricing`; `keito.trimmed`
+    names the lists that are no longer whole. The key, the totals and the outcome's fields are never touched: `short`
+    and the limits of `Outcome` keep them small enough.
     """
     from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
 
     keito = dict(metadata["keito"])
     fitted = {**metadata, "keito": keito}
     holder: dict[str, Any]
-    for holder, name in ((fitted, "models"), (keito, "unpriced"), (keito, "pricing")):
+    places = ((fitted, "models"), (keito, "usage"), (keito, "unpriced"), (keito, "pricing"))
+    for holder, name in places:
         if len(encode(fitted)) <= METADATA_LIMIT or not holder.get(name):
             continue
         keito["trimmed"] = [*keito.get("trimmed", ()), name]
@@ -144,7 +166,7 @@ def readable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def keito_facts(key: str, run: AgentRun, **facts: Any) -> Mapping[str, Any]:
+def keito_facts(key: str, status: Optional[str] = None, **facts: Any) -> dict[str, Any]:
     """The part of the metadata by which a record is found again."""
     given = {name: value for name, value in facts.items() if value}
-    return {"key": key, "sdk": SDK, "status": run.status.value, **given}
+    return {"key": key, "sdk": SDK, **({"status": status} if status else {}), **given}

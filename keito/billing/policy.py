@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Any, Optional
+from decimal import Decimal
+from functools import lru_cache
+from os import PathLike
+from typing import Any, Callable, Optional, Union
 from zoneinfo import ZoneInfo
 
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import Literal, TypedDict, Unpack
 
-from keito.metering import Outcome
+from keito.billing.budget import Budget
+from keito.billing.notes import check_template
+from keito.billing.post import EVERYTHING, UNFINISHED, Post
+from keito.billing.reading import VARIABLES, from_environment, from_file
+from keito.billing.rounding import Rounding
+from keito.metering import AgentRun, Outcome, RunStatus
+from keito.pricing import ExchangeRate, PriceTable
 
-_VARIABLES = {
-    "project_id": "KEITO_PROJECT_ID",
-    "task_id": "KEITO_TASK_ID",
-    "expense_category_id": "KEITO_EXPENSE_CATEGORY_ID",
-    "agent_id": "KEITO_AGENT_ID",
-    "user_id": "KEITO_USER_ID",
-    "billable": "KEITO_BILLABLE",
-    "timezone": "KEITO_TIMEZONE",
-}
+OutcomeOf = Callable[[AgentRun, Any], Union[Outcome, Iterable[Outcome], None]]
+"""From a completed run and its result to what it achieved."""
+
 _REQUIRED = ("project_id", "task_id")
-_YES_AND_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_TEXTS = (*_REQUIRED, "expense_category_id", "agent_id", "user_id", "session_id")
+_TYPES: dict[str, type] = {
+    "post": Post,
+    "failed": Post,
+    "cancelled": Post,
+    "abandoned": Post,
+    "exchange_rate": ExchangeRate,
+    "prices": PriceTable,
+}
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "expense_per": ("run", "model"),
+    "rollup": (None, "hour", "day"),
+    "cost_decimals": (0, 1, 2, 3, 4, 5, 6),
+}
 
 
 class PolicyFields(TypedDict, total=False):
@@ -36,7 +52,22 @@ class PolicyFields(TypedDict, total=False):
     user_id: Optional[str]
     billable: Optional[bool]
     timezone: Optional[str]
-    outcome: Optional[Outcome]
+    outcome: Union[Outcome, OutcomeOf, None]
+    session_id: Optional[str]
+    notes: Optional[str]
+    post: Post
+    failed: Post
+    cancelled: Post
+    abandoned: Post
+    rounding: str
+    minimum_minutes: Union[int, Decimal]
+    expense_per: Literal["run", "model"]
+    cost_decimals: int
+    markup: Union[Decimal, int, str]
+    exchange_rate: Optional[ExchangeRate]
+    prices: Optional[PriceTable]
+    rollup: Optional[Literal["hour", "day"]]
+    budget: Union[Budget, Sequence[Budget], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +83,26 @@ class BillingPolicy:
         billable: Whether time and expenses are billable; by default Keito decides by project and task.
         timezone: The zone that decides which day a run belongs to, such as "Europe/Berlin". It should be the
             workspace's, whose days `spent_date` means; by default it is this machine's.
-        outcome: Logged once for each run that completes.
+        outcome: Logged once for each run that completes; or a function that is called with the run and its result
+            and gives one, several or none.
+        session_id: Joins the runs that name no session of their own.
+        notes: The text of time entries, such as "{name} for {tenant}: {calls} calls". Fields are `name`, `agent`,
+            `session`, `trigger`, `status`, `models`, `calls`, `input_tokens`, `output_tokens`, `outcomes` and the
+            run's attributes. What `run.set_notes` sets wins over it.
+        post: Which records a run gives.
+        failed: Which of them a run gives that failed.
+        cancelled: The same for a run that was cancelled.
+        abandoned: The same for a run of which nobody knows how it ended.
+        rounding: How the hours of a run are rounded: "none", or "up_15", "nearest_6" and so on with steps of 1, 5,
+            6, 10, 15 or 30 minutes.
+        minimum_minutes: The least time that is posted for a run.
+        expense_per: One expense for each "run", or one for each "model" of it.
+        cost_decimals: To how many decimals expenses are posted, 0 to 6; the exact cost is always in the metadata.
+        markup: What costs are multiplied with, such as `Decimal("1.20")`.
+        exchange_rate: The currency that expenses are posted in, and its rate.
+        prices: The user's own prices.
+        rollup: Make one time entry and one expense of all runs of an "hour" or a "day".
+        budget: What a run may spend; one or several.
 
     Raises:
         ValueError: A field is missing or wrong; the message says which, and which variable sets it.
@@ -65,16 +115,38 @@ class BillingPolicy:
     user_id: Optional[str] = None
     billable: Optional[bool] = None
     timezone: Optional[str] = None
-    outcome: Optional[Outcome] = None
+    outcome: Union[Outcome, OutcomeOf, None] = None
+    session_id: Optional[str] = None
+    notes: Optional[str] = None
+    post: Post = EVERYTHING
+    failed: Post = UNFINISHED
+    cancelled: Post = UNFINISHED
+    abandoned: Post = UNFINISHED
+    rounding: str = "none"
+    minimum_minutes: Union[int, Decimal] = 0
+    expense_per: Literal["run", "model"] = "run"
+    cost_decimals: int = 6
+    markup: Union[Decimal, int, str] = Decimal(1)
+    exchange_rate: Optional[ExchangeRate] = None
+    prices: Optional[PriceTable] = None
+    rollup: Optional[Literal["hour", "day"]] = None
+    budget: Union[Budget, Sequence[Budget], None] = None
 
     def __post_init__(self) -> None:
-        for field in ("project_id", "task_id", "expense_category_id", "agent_id", "user_id"):
+        for field in _TEXTS:
             _check_id(field, getattr(self, field))
         if self.billable is not None and not isinstance(self.billable, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise _wrong("billable", self.billable, "is true, false or not given")
-        if self.outcome is not None and not isinstance(self.outcome, Outcome):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"outcome is a keito.billing.Outcome; got {self.outcome!r}")
-        _ = self.zone
+        if not (self.outcome is None or isinstance(self.outcome, Outcome) or callable(self.outcome)):
+            raise ValueError(f"outcome is a keito.billing.Outcome or a function; got {self.outcome!r}")
+        for field, kind in _TYPES.items():
+            _check_type(field, getattr(self, field), kind)
+        for field, choices in _CHOICES.items():
+            _check_choice(field, getattr(self, field), choices)
+        _check_notes(self.notes)
+        object.__setattr__(self, "markup", _markup(self.markup))
+        object.__setattr__(self, "budget", _budgets(self.budget))
+        _ = self.zone, self.hours_rounding
 
     @property
     def zone(self) -> Optional[tzinfo]:
@@ -87,6 +159,42 @@ class BillingPolicy:
             known = 'is a name such as "Europe/Berlin" (where no zones are installed: pip install tzdata)'
             raise _wrong("timezone", self.timezone, known) from None
 
+    @property
+    def hours_rounding(self) -> Rounding:
+        """`rounding` and `minimum_minutes`, read."""
+        try:
+            return _rounding(self.rounding, self.minimum_minutes)
+        except (ValueError, ArithmeticError, AttributeError, TypeError):
+            raise ValueError(
+                'rounding is "none", "up_15", "nearest_6" and so on, with 1, 5, 6, 10, 15 or 30 minutes, and '
+                f"minimum_minutes 0 to 1,440; got {self.rounding!r} and {self.minimum_minutes!r}"
+            ) from None
+
+    @property
+    def markup_factor(self) -> Decimal:
+        """`markup` as a number."""
+        return Decimal(self.markup)
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """`budget` as a tuple."""
+        return () if self.budget is None else _budgets(self.budget)
+
+    def post_after(self, status: RunStatus) -> Post:
+        """Which records a run gives that ended so."""
+        ends = {
+            RunStatus.FAILED: self.failed,
+            RunStatus.CANCELLED: self.cancelled,
+            RunStatus.ABANDONED: self.abandoned,
+        }
+        return self.post & ends.get(status, EVERYTHING)
+
+    def routed(self, run: AgentRun) -> BillingPolicy:
+        """This policy, for the project and task that the run names itself."""
+        if run.project_id is None and run.task_id is None:
+            return self
+        return replace(self, project_id=run.project_id or self.project_id, task_id=run.task_id or self.task_id)
+
     @classmethod
     def from_env(cls, **fields: Unpack[PolicyFields]) -> BillingPolicy:
         """The policy that the environment describes; what is given here wins over it.
@@ -97,24 +205,75 @@ class BillingPolicy:
         Raises:
             ValueError: A field is missing or wrong; the message says which, and which variable sets it.
         """
-        values: dict[str, Any] = {**_from(os.environ), **fields}
+        values: dict[str, Any] = {**from_environment(os.environ), **fields}
+        return cls(**values)
+
+    @classmethod
+    def from_toml(cls, path: Union[str, PathLike[str]], **fields: Unpack[PolicyFields]) -> BillingPolicy:
+        """The policy of the table `[billing]` in a TOML file; what is given here wins over it.
+
+        Its keys are the fields of the policy. `post`, `failed`, `cancelled`, `abandoned`, `outcome`, `exchange_rate`
+        and `budget` are tables, `budget` also an array of tables; `prices` is the path of a price table, relative to
+        the file. Amounts may be numbers or texts: both are exact.
+
+        Raises:
+            ValueError: The file is no TOML, has no such table, or a field of it is missing or wrong.
+            OSError: The file cannot be read.
+            ImportError: Python is older than 3.11 and `tomli` is missing.
+        """
+        values: dict[str, Any] = {**from_file(path), **fields}
+        unknown = sorted(values.keys() - cls.__dataclass_fields__.keys())
+        if unknown:
+            raise ValueError(f"{path}: [billing] has no field {', '.join(unknown)}")
         return cls(**values)
 
 
-def _from(environment: Mapping[str, str]) -> dict[str, Any]:
-    found = {field: environment[name].strip() for field, name in _VARIABLES.items() if environment.get(name)}
-    values: dict[str, Any] = {**found}
-    if "billable" in found:
-        values["billable"] = _YES_AND_NO.get(found["billable"].lower(), found["billable"])
-    return values
+_rounding = lru_cache(maxsize=64)(Rounding.parse)
 
 
 def _check_id(field: str, value: object) -> None:
     if field in _REQUIRED and not value:
-        raise ValueError(f"{field} is not set: pass {field}=... or set {_VARIABLES[field]}")
+        raise ValueError(f"{field} is not set: pass {field}=... or set {VARIABLES[field]}")
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise _wrong(field, value, "is an id of Keito, a text")
+        raise _wrong(field, value, "is an id, a text")
+
+
+def _check_type(field: str, value: object, kind: type) -> None:
+    optional = field in ("exchange_rate", "prices")
+    if not isinstance(value, kind) and not (optional and value is None):
+        raise ValueError(f"{field} is a {kind.__module__}.{kind.__qualname__}; got {value!r}")
+
+
+def _check_choice(field: str, value: object, choices: tuple[Any, ...]) -> None:
+    if value not in choices or isinstance(value, bool):
+        raise ValueError(f"{field} is one of {', '.join(repr(choice) for choice in choices)}; got {value!r}")
+
+
+def _check_notes(template: Optional[str]) -> None:
+    try:
+        check_template(template or "")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"notes is a text with fields such as {{name}}; got {template!r}: {error}") from None
+
+
+def _markup(value: Any) -> Decimal:
+    try:
+        factor = Decimal(value) if isinstance(value, (Decimal, int, str)) else None
+    except ArithmeticError:
+        factor = None
+    if factor is None or not factor.is_finite() or factor <= 0:
+        raise ValueError(f'markup is a positive, exact number such as Decimal("1.20"); got {value!r}')
+    return factor
+
+
+def _budgets(value: Any) -> tuple[Budget, ...]:
+    budgets: tuple[Any, ...] = () if value is None else (value,) if isinstance(value, Budget) else tuple(value)
+    for budget in budgets:
+        if not isinstance(budget, Budget):
+            raise ValueError(f"budget is a keito.billing.Budget or several of them; got {value!r}")
+    return budgets
 
 
 def _wrong(field: str, value: object, rule: str) -> ValueError:
-    return ValueError(f"{field} {rule}; got {value!r} (set {field}=... or {_VARIABLES[field]})")
+    hint = f" or {VARIABLES[field]}" if field in VARIABLES else ""
+    return ValueError(f"{field} {rule}; got {value!r} (set {field}=...{hint})")

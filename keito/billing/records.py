@@ -2,68 +2,157 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal, localcontext
 from typing import Any, Optional
 
-from keito.billing.cost import RunCost, cost_of
-from keito.billing.metadata import cost_facts, fit, keito_facts, outcome_fields, rate_row, readable, run_metadata
+from keito.billing.account import RunAccount
+from keito.billing.cost import RunCost
+from keito.billing.expenses import expenses_for, not_converted
+from keito.billing.metadata import cost_facts, fit, keito_facts, outcome_fields, readable, run_metadata
+from keito.billing.notes import fill
 from keito.billing.policy import BillingPolicy
-from keito.metering import AgentRun, Outcome, RunStatus
+from keito.billing.timesheet import Line, lines_for, work_days
+from keito.metering import AgentRun, LLMCall, Outcome, RunStatus
+from keito.metering.by_hand import EXACT
 from keito.outbox import BillingRecord, RecordKind
+from keito.pricing import PricedCall, price
 
-_STEP = Decimal("0.000001")
-"""Hours are posted to a millionth (3.6 ms), and costs to a millionth of a dollar; the exact cost is metadata."""
-
-_EXACT = Context(prec=40)
-"""Not the caller's decimal context, which may round to a few digits."""
-
-_HOUR_NS = Decimal(3_600_000_000_000)
+_UNCHARGED = PricedCall()
 
 
 def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
-    """What is posted for a run: a time entry, its outcomes, and an expense for its model calls.
+    """What is posted for a run by itself: its time, its outcomes, and what its model calls cost.
 
-    The same run gives the same records, key for key. All stand on the day when the run began. A run that failed
-    or was cancelled gives a time entry that is not billable, and its expense, but no outcomes. There is no expense
-    without a category, nor for model calls of which none has a price: the time entry's metadata then has the
-    tokens, the cost as far as it is known, and flags that say what is missing.
+    The same run gives the same records, byte for byte. Time entries are divided at midnight of the policy's time
+    zone and have at most 24 hours; outcomes and expenses stand on the day when the run began. What a run gives that
+    did not complete is what the policy says. There is no expense without a category, nor for model calls of which
+    none has a price: the metadata then has the tokens, the cost as far as it is known, and flags that say what is
+    missing. A project or task that the run names itself wins over the policy's.
+
+    Args:
+        run: A root run that has ended.
+        policy: What it is billed by. Its `rollup` makes no difference here.
+
+    Raises:
+        ValueError: The run has not ended.
+    """
+    policy = policy.routed(run)
+    return records_with(run, policy, cost_of(run, policy))
+
+
+def records_with(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[BillingRecord]:
+    """The same, for a run whose cost is known and a policy that is routed.
 
     Raises:
         ValueError: The run has not ended.
     """
     if run.status is RunStatus.OPEN:
         raise ValueError(f"run {run.uid} has not ended")
-    with localcontext(_EXACT):
-        cost = cost_of(run.calls)
-        outcomes = run.outcomes if run.status.is_billable else ()
-        expense = _expense(run, policy, cost)
-        return [
-            _time_entry(run, policy, cost),
-            *(_outcome(run, policy, outcome, number) for number, outcome in enumerate(outcomes)),
-            *([expense] if expense is not None else []),
-        ]
+    with localcontext(EXACT):
+        return list(_records(run, policy, cost))
 
 
-def _time_entry(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> BillingRecord:
-    key = _key(run, "time", 0)
-    seconds = (Decimal(run.duration_ns) / 10**9).quantize(Decimal("0.001"))
-    facts = keito_facts(key, run, flags=_flags(run, policy, cost), duration_s=seconds, **cost_facts(cost))
+def cost_of(run: AgentRun, policy: BillingPolicy) -> RunCost:
+    """What the calls of a run cost. Each call is priced by itself; those that its ledger has taken over already are."""
+    cost = RunCost()
+    for call in run.calls:
+        cost.add(call, _price(call, policy))
+    if isinstance(run.ledger, RunAccount):
+        cost.merge(run.ledger.cost)
+    cost.add_other(run.other_usage)
+    return cost
+
+
+def flags_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[str]:
+    """What is missing in the records of a run, or should be known of it."""
+    post = policy.post_after(run.status)
+    wants_expense = policy.post.expense and any(cost.amounts.values())
+    raised = {
+        "unpriced": not cost.complete,
+        "no_expense_category": wants_expense and policy.expense_category_id is None,
+        "no_exchange_rate": wants_expense and not_converted(cost, policy, first_day(run, policy)),
+        "outcomes_not_billed": bool(run.outcomes) and not post.outcomes,
+    }
+    known: set[str] = run.ledger.flags if isinstance(run.ledger, RunAccount) else set()
+    return [*(flag for flag, is_raised in raised.items() if is_raised), *sorted(known)]
+
+
+def first_day(run: AgentRun, policy: BillingPolicy) -> date:
+    """The day on which the run began."""
+    # Without a zone in the policy it is the one in which the run's own clock ran.
+    return (run.started_at if policy.zone is None else run.started_at.astimezone(policy.zone)).date()
+
+
+def outcome_records(run: AgentRun, policy: BillingPolicy) -> Iterator[BillingRecord]:
+    """The outcomes of a run, if it may bill them."""
+    if policy.post_after(run.status).outcomes:
+        for number, outcome in enumerate(run.outcomes):
+            yield _outcome(run, policy, outcome, number)
+
+
+def _price(call: LLMCall, policy: BillingPolicy) -> PricedCall:
+    return price(call, policy.prices) if call.chargeable else _UNCHARGED
+
+
+def _records(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:
+    post = policy.post_after(run.status)
+    if post.time:
+        lines = lines_for(work_days(run, policy.zone), policy.hours_rounding)
+        for number, line in enumerate(lines):
+            yield _time_entry(run, policy, cost, line, number, len(lines))
+    yield from outcome_records(run, policy)
+    if post.expense and policy.expense_category_id is not None:
+        yield from _expenses(run, policy, cost)
+
+
+def _time_entry(
+    run: AgentRun, policy: BillingPolicy, cost: RunCost, line: Line, number: int, count: int
+) -> BillingRecord:
+    """One of the time entries of a run. What it used is in the first one only: otherwise sums would count it twice."""
+    key = f"{run.uid}-time-{number}"
+    seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
+    part = f"{number + 1} of {count}" if count > 1 else None
+    whole = {"flags": flags_of(run, policy, cost), **cost_facts(cost)} if number == 0 else {}
+    facts = keito_facts(key, run.status.value, part=part, duration_s=seconds, **whole)
+    billable = policy.billable if policy.post_after(run.status).billable else False
     body = {
-        **_work(run, policy),
-        "hours": posted(run.duration_ns / _HOUR_NS),
-        "notes": readable(run.notes or run.name or "Agent run"),
-        **_given(billable=policy.billable if run.status.is_billable else False),
-        "metadata": fit({**run_metadata(run, cost), "keito": facts}),
+        **_work(policy, line.day),
+        "hours": line.hours,
+        "notes": readable(notes_of(run, policy, cost)),
+        **_given(billable=billable),
+        "metadata": fit({**run_metadata(run, cost if number == 0 else None), "keito": facts}),
     }
     return BillingRecord(key, RecordKind.TIME_ENTRY, body)
 
 
+def notes_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> str:
+    """What the time entry of a run says: the notes set in the run, else the policy's template, else the name."""
+    usage = cost.usage
+    fields = {
+        **run.attributes,
+        "name": run.name,
+        "agent": run.agent_id,
+        "session": run.session_id,
+        "trigger": run.trigger,
+        "status": run.status.value,
+        "models": ", ".join(row.name for row in cost.models),
+        "calls": cost.calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "outcomes": len(run.outcomes),
+    }
+    template = fill(policy.notes, fields) if policy.notes and not run.notes else ""
+    return run.notes or template or run.name or "Agent run"
+
+
 def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int) -> BillingRecord:
     """Keito has no endpoint for outcomes: they are time entries of 0 hours whose metadata has `outcome_type`."""
-    key = _key(run, "outcome", number)
-    metadata = {**run_metadata(run), **outcome_fields(outcome), "keito": keito_facts(key, run)}
+    key = f"{run.uid}-outcome-{number}"
+    metadata = {**run_metadata(run), **outcome_fields(outcome), "keito": keito_facts(key, run.status.value)}
     body = {
-        **_work(run, policy),
+        **_work(policy, first_day(run, policy)),
         "hours": Decimal(0),
         "notes": readable(outcome.description or outcome.type),
         "billable": policy.billable is not False,
@@ -72,58 +161,27 @@ def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int
     return BillingRecord(key, RecordKind.OUTCOME, body)
 
 
-def _expense(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Optional[BillingRecord]:
-    if not cost.amount or policy.expense_category_id is None:
-        return None
-    key = _key(run, "expense", 0)
-    pricing = [rate_row(row) for row in cost.rates]
-    facts = keito_facts(key, run, flags=_flags(run, policy, cost), **cost_facts(cost), pricing=pricing)
-    body = {
-        **_common(run, policy),
-        "expense_category_id": policy.expense_category_id,
-        "total_cost": posted(cost.amount),
-        "notes": readable(_expense_notes(cost)),
-        **_given(billable=policy.billable),
-        "metadata": fit({**run_metadata(run, cost), "keito": facts}),
-    }
-    return BillingRecord(key, RecordKind.EXPENSE, body)
+def _expenses(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:
+    day = first_day(run, policy)
+    flags = flags_of(run, policy, cost)
+    for number, expense in enumerate(expenses_for(cost, policy, day)):
+        key = f"{run.uid}-expense-{number}"
+        facts = keito_facts(key, run.status.value, flags=flags, **expense.facts())
+        body = {
+            **_common(policy, day),
+            **expense.body(policy),
+            "metadata": fit({**run_metadata(run, expense.cost), "keito": facts}),
+        }
+        yield BillingRecord(key, RecordKind.EXPENSE, body)
 
 
-def posted(amount: Decimal) -> Decimal:
-    """`amount` to 6 decimals, half up; what is more than nothing never becomes 0."""
-    rounded = amount.quantize(_STEP, ROUND_HALF_UP)
-    return _STEP if not rounded and amount > 0 else rounded
+def _work(policy: BillingPolicy, day: date) -> dict[str, Any]:
+    return {**_common(policy, day), "task_id": policy.task_id, **_given(user_id=policy.user_id)}
 
 
-def _key(run: AgentRun, kind: str, number: int) -> str:
-    return f"{run.uid}-{kind}-{number}"
+def _common(policy: BillingPolicy, day: date) -> dict[str, Any]:
+    return {"project_id": policy.project_id, "spent_date": day.isoformat(), "source": "agent"}
 
 
-def _work(run: AgentRun, policy: BillingPolicy) -> dict[str, Any]:
-    return {**_common(run, policy), "task_id": policy.task_id, **_given(user_id=policy.user_id)}
-
-
-def _common(run: AgentRun, policy: BillingPolicy) -> dict[str, Any]:
-    # Without a zone in the policy it is the one in which the run's own clock ran.
-    began = run.started_at if policy.zone is None else run.started_at.astimezone(policy.zone)
-    return {"project_id": policy.project_id, "spent_date": began.date().isoformat(), "source": "agent"}
-
-
-def _given(**fields: object) -> dict[str, Any]:
+def _given(**fields: Optional[object]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _flags(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[str]:
-    raised = {
-        "unpriced": not cost.complete,
-        "no_expense_category": bool(cost.amount) and policy.expense_category_id is None,
-        "outcomes_not_billed": bool(run.outcomes) and not run.status.is_billable,
-    }
-    return [flag for flag, is_raised in raised.items() if is_raised]
-
-
-def _expense_notes(cost: RunCost) -> str:
-    """As the documentation writes it: "claude-opus-4-6: 30k input + 15k output tokens"."""
-    usage, others = cost.usage, len(cost.models) - 1
-    names = cost.models[0].name + (f" and {others} more" if others else "")
-    return f"{names}: {usage.input_tokens:,} input + {usage.output_tokens:,} output tokens"

@@ -6,7 +6,10 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Optional
 
+from typing_extensions import Unpack
+
 if TYPE_CHECKING:
+    from keito.metering.by_hand import CallFields
     from keito.metering.outcome import Outcome
     from keito.metering.run import AgentRun
 
@@ -34,6 +37,33 @@ def log_outcome(outcome: Outcome) -> bool:
         _log.warning("Outcome %r was logged outside of any run and is not billed", outcome.type)
         return False
     return run.log_outcome(outcome)
+
+
+def record_llm_call(**fields: Unpack[CallFields]) -> bool:
+    """Add a model call to the current run. The arguments are those of `AgentRun.record_llm_call`.
+
+    Returns:
+        Whether it counts. Without a run around the code it is not billed, and a warning says so.
+
+    Raises:
+        ValueError: The cost is not a number, or `started_at` has no time zone.
+    """
+    run = current_run()
+    if run is None:
+        _log.warning("A call of model %r was recorded outside of any run and is not billed", fields.get("model"))
+        return False
+    return run.record_llm_call(**fields)
+
+
+def check_budget() -> None:
+    """Raise if the current run may not call a model again. Without a run around the code nothing is checked.
+
+    Raises:
+        KeitoBudgetExceeded: A budget that is to stop the agent is used up.
+    """
+    run = current_run()
+    if run is not None:
+        run.check_budget()
 
 
 def enter_run(run: AgentRun) -> Optional[AgentRun]:

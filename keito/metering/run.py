@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-from keito.metering.call import LLMCall, NoUsage
+from keito.metering.biller import Biller, Ledger
+from keito.metering.by_hand import Number, OtherUsage, call_of, exact
+from keito.metering.call import LLMCall
 from keito.metering.current import enter_run, leave_run
+from keito.metering.events import RunEvents
 from keito.metering.outcome import Outcome
 from keito.metering.status import RunStatus
-from keito.metering.usage import Usage
+from keito.metering.stopwatch import Stopwatch
 
 _log = logging.getLogger("keito.billing")
 
@@ -23,8 +25,9 @@ _log = logging.getLogger("keito.billing")
 class AgentRun:
     """Collects what one run of an agent did. Nothing here does I/O, and every event costs the same, small time.
 
-    A run may have children; what they record counts for their root, which is what gets billed.
-    All methods may be called from any thread.
+    A run may have children. What they record counts for their root, which is what gets billed; but a child that names
+    a project or task of its own is a root itself: it is billed by itself, and the time of the run around it stands
+    still meanwhile. All methods may be called from any thread.
 
     Args:
         name: What ran, for people.
@@ -33,7 +36,23 @@ class AgentRun:
         session_id: Joins the runs of one conversation; the run's own uid when not given.
         trigger: What started it, such as `webhook`.
         parent: The run that this one is a part of.
-        owner: Who bills the run; compared by identity only.
+        owner: Who bills the run.
+        ledger: Keeps what the run spends; without one it keeps every call itself.
+        project_id: The project that this run is billed to, whatever the policy says.
+        task_id: The same for the task.
+        attributes: What the program knows of the run, such as `{"tenant": "acme"}`. They choose the policy and may
+            stand in notes; they are not posted.
+        uid: Identifies the run for ever; drawn by default.
+        started_at: When it began, with time zone; now by default.
+
+    Attributes:
+        root: The run that is billed for this one; itself, if it is a root.
+        parent_id: The uid of the run that this one was started in.
+        status: How it stands.
+        notes: The text of the time entry.
+        confidence: The agent's own estimate of its work, from 0 to 1.
+        human_reviewed: Whether a person has looked at the result.
+        result: What the agent came to, for a policy whose outcome depends on it. It is not posted.
     """
 
     def __init__(
@@ -45,27 +64,40 @@ class AgentRun:
         session_id: Optional[str] = None,
         trigger: Optional[str] = None,
         parent: Optional[AgentRun] = None,
-        owner: Optional[object] = None,
+        owner: Optional[Biller] = None,
+        ledger: Optional[Ledger] = None,
+        project_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+        attributes: Optional[Mapping[str, Any]] = None,
+        uid: Optional[str] = None,
+        started_at: Optional[datetime] = None,
     ) -> None:
-        self.uid = uuid.uuid4().hex
+        is_part = parent is not None and project_id is None and task_id is None
+        self.uid = uid or uuid.uuid4().hex
         self.name = name
         self.agent_id = agent_id
         self.framework = framework
         self.trigger = trigger
-        self.root: AgentRun = self if parent is None else parent.root
+        self.project_id = project_id
+        self.task_id = task_id
+        self.root: AgentRun = parent.root if parent is not None and is_part else self
+        self.parent_id = None if parent is None else parent.uid
         self.session_id: str = session_id or (self.uid if parent is None else parent.session_id)
-        self.owner: Optional[object] = owner if parent is None else parent.owner
+        self.owner: Optional[Biller] = owner if parent is None else parent.owner
+        self.ledger: Optional[Ledger] = self.root.ledger if is_part else ledger
+        self.attributes: Mapping[str, Any] = {**(parent.attributes if parent is not None else {}), **(attributes or {})}
         self.notes: Optional[str] = None
+        self.confidence: Optional[Decimal] = None
+        self.human_reviewed: Optional[bool] = None
+        self.result: Any = None
         self.status = RunStatus.OPEN
-        self.late_events = 0
-        # With the machine's own offset, so that the day of the run stays the same wherever it is looked at.
-        self.started_at = datetime.now().astimezone()
-        self._began = time.perf_counter_ns()
-        self._took: Optional[int] = None
-        self._calls: list[LLMCall] = []
-        self._outcomes: list[Outcome] = []
-        self._lock: threading.Lock = threading.Lock() if parent is None else parent._lock
+        self._watch = Stopwatch(started_at)
+        self._events: RunEvents = self.root._events if is_part else RunEvents(ledger)
+        # Whose time stands still while this run lasts.
+        self._around = parent.root if parent is not None and not is_part else None
         self._outer: Optional[AgentRun] = None
+        if self._around is not None:
+            self._around._stand_aside(leaving=True)
 
     @property
     def is_open(self) -> bool:
@@ -73,25 +105,62 @@ class AgentRun:
         return self.root.status is RunStatus.OPEN
 
     @property
+    def started_at(self) -> datetime:
+        """When it began, with time zone."""
+        return self._watch.started_at
+
+    @property
+    def elapsed_ns(self) -> int:
+        """From its start to its end, or until now, in nanoseconds of a clock that nobody sets."""
+        return self._watch.elapsed_ns
+
+    @property
     def duration_ns(self) -> int:
-        """How long it took, or has taken so far, in nanoseconds of a clock that nobody sets."""
-        return time.perf_counter_ns() - self._began if self._took is None else self._took
+        """`elapsed_ns` without the children that are billed by themselves: the time that this run is billed for."""
+        with self._events.lock:
+            return self._watch.active_ns
+
+    @property
+    def away_ns(self) -> Mapping[int, int]:
+        """Nanoseconds of children that are billed by themselves, by the quarter of an hour since 1970."""
+        return self._watch.away
 
     @property
     def calls(self) -> tuple[LLMCall, ...]:
-        """The model calls of the root and all its children, in the order of recording."""
-        with self._lock:
-            return tuple(self.root._calls)
+        """Model calls of the root and all its children, in the order of recording.
+
+        Where a billing keeps the ledger, these are the first 256; the others are in the ledger only.
+        """
+        return self._events.calls
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """The outcomes of the root and all its children, in the order of logging."""
-        with self._lock:
-            return tuple(self.root._outcomes)
+        return self._events.outcomes
+
+    @property
+    def other_usage(self) -> tuple[OtherUsage, ...]:
+        """What `record_usage` was told, added up for each name and unit."""
+        return self._events.usage
+
+    @property
+    def late_events(self) -> int:
+        """Events that came after the end of the root; they are not billed."""
+        return self._events.late
+
+    @property
+    def repeated_calls(self) -> int:
+        """Model calls that were reported twice, and counted once."""
+        return self._events.repeated
 
     def record(self, call: LLMCall) -> bool:
-        """Add a model call; answers whether it still counts."""
-        return self._add(self.root._calls, call)
+        """Add a model call.
+
+        Returns:
+            Whether it counts: not after the end of the run, nor when the same answer was recorded before, which
+            its `response_id` tells.
+        """
+        return self._noticed(self._events.add_call(call), "a model call")
 
     def record_llm_call(
         self,
@@ -107,9 +176,13 @@ class AgentRun:
         reasoning_tokens: int = 0,
         input_audio_tokens: int = 0,
         output_audio_tokens: int = 0,
+        input_image_tokens: int = 0,
+        output_image_tokens: int = 0,
         tier: Optional[str] = None,
         cached: bool = False,
-        reported_cost: Optional[Union[Decimal, int, str]] = None,
+        reported_cost: Optional[Number] = None,
+        response_id: Optional[str] = None,
+        started_at: Optional[datetime] = None,
     ) -> bool:
         """Add a model call by its counts, which mean what `Usage` says.
 
@@ -125,60 +198,152 @@ class AgentRun:
             reasoning_tokens: Part of the output that the user does not see.
             input_audio_tokens: Part of the input that was sound.
             output_audio_tokens: Part of the output that is sound.
+            input_image_tokens: Part of the input that was images.
+            output_image_tokens: Part of the output that is images.
             tier: The service tier, such as `flex`.
             cached: The answer came from a response cache on this side, and costs nothing.
             reported_cost: What the provider says that it cost, in US dollars.
+            response_id: The provider's id of the answer: a second report of it is ignored.
+            started_at: When it was sent, with time zone; now by default. Prices are those of this moment.
 
         Returns:
-            Whether the call still counts: `False` after the end of the run.
+            Whether it counts: not after the end of the run, nor a second time.
+
+        Raises:
+            ValueError: The cost is not a number, or `started_at` has no time zone.
         """
-        writes = cache_write_5m_tokens + cache_write_1h_tokens if cache_write_tokens is None else cache_write_tokens
-        usage = Usage(
-            input_tokens=input_tokens or 0,
-            output_tokens=output_tokens or 0,
-            cache_read_tokens=cache_read_tokens,
-            cache_write_tokens=writes,
-            cache_write_5m_tokens=cache_write_5m_tokens,
-            cache_write_1h_tokens=cache_write_1h_tokens,
-            reasoning_tokens=reasoning_tokens,
-            input_audio_tokens=input_audio_tokens,
-            output_audio_tokens=output_audio_tokens,
+        return self.record(
+            call_of(
+                provider=provider,
+                model=model,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cache_read_tokens=cache_read_tokens,
+                cache_write_tokens=cache_write_tokens,
+                cache_write_5m_tokens=cache_write_5m_tokens,
+                cache_write_1h_tokens=cache_write_1h_tokens,
+                reasoning_tokens=reasoning_tokens,
+                input_audio_tokens=input_audio_tokens,
+                output_audio_tokens=output_audio_tokens,
+                input_image_tokens=input_image_tokens,
+                output_image_tokens=output_image_tokens,
+                tier=tier,
+                cached=cached,
+                reported_cost=reported_cost,
+                response_id=response_id,
+                started_at=started_at,
+            )
         )
-        known = input_tokens is not None or output_tokens is not None
-        now = datetime.now().astimezone()
-        call = LLMCall(
-            started_at=now,
-            ended_at=now,
-            provider=provider,
-            served_model=model,
-            usage=usage if known else None,
-            no_usage=None if known else NoUsage.NOT_REPORTED,
-            tier=tier,
-            cached=cached,
-            reported_cost=None if reported_cost is None else Decimal(reported_cost),
-        )
-        return self.record(call)
+
+    def record_usage(
+        self, name: str, quantity: Number = 1, *, unit: str = "call", cost: Optional[Number] = None
+    ) -> bool:
+        """Add something else that the run used, such as a tool, an embedding or a page of OCR.
+
+        Args:
+            name: What, such as `web_search`.
+            quantity: How much.
+            unit: What is counted, such as `search`, `token` or `page`.
+            cost: What it cost in US dollars; it becomes part of the expense. Without it the usage is only named.
+
+        Returns:
+            Whether it counts: not after the end of the run.
+
+        Raises:
+            ValueError: A text is empty or longer than 100 characters, or a number is negative or not finite.
+        """
+        return self._noticed(self._events.add_usage(OtherUsage.of(name, quantity, unit, cost)), "a usage")
 
     def log_outcome(self, outcome: Outcome) -> bool:
         """Add an outcome, to be billed when the run completes; answers whether it still counts."""
-        return self._add(self.root._outcomes, outcome)
+        return self._noticed(self._events.add_outcome(outcome), "an outcome")
+
+    def check_budget(self) -> None:
+        """Raise if the run may not call a model again. Call it before a model call that no framework makes.
+
+        Raises:
+            KeitoBudgetExceeded: A budget that is to stop the agent is used up.
+        """
+        if self.ledger is not None:
+            self.ledger.check()
 
     def set_notes(self, notes: str) -> None:
         """Set the text of the time entry."""
         self.notes = notes
 
-    def child(self, name: Optional[str] = None, *, trigger: Optional[str] = None) -> AgentRun:
-        """A run that is a part of this one. As a context manager it is the current run inside the block."""
-        return AgentRun(name, agent_id=self.agent_id, framework=self.framework, trigger=trigger, parent=self)
+    def set_result(self, result: Any) -> None:
+        """Keep what the agent came to, for a policy whose outcome depends on it. It is not posted."""
+        self.root.result = result
 
-    def end(self, status: RunStatus = RunStatus.COMPLETED) -> bool:
-        """End the run; answers whether this was the end: the first one counts."""
-        with self._lock:
+    def set_quality(self, *, confidence: Optional[Number] = None, human_reviewed: Optional[bool] = None) -> None:
+        """Say how good the work is: the agent's own estimate from 0 to 1, and whether a person has looked at it.
+
+        Raises:
+            ValueError: The confidence is not between 0 and 1.
+        """
+        if confidence is not None:
+            value = exact("confidence", confidence)
+            if value > 1:
+                raise ValueError(f"confidence is between 0 and 1; got {confidence!r}")
+            self.root.confidence = value
+        if human_reviewed is not None:
+            self.root.human_reviewed = human_reviewed
+
+    def child(
+        self,
+        name: Optional[str] = None,
+        *,
+        trigger: Optional[str] = None,
+        project_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+    ) -> AgentRun:
+        """A run that is a part of this one. As a context manager it is the current run inside the block.
+
+        Args:
+            name: What runs, for people.
+            trigger: What started it.
+            project_id: Bill it by itself, to this project; the run around it is not billed for its time.
+            task_id: The same for a task.
+        """
+        if self.owner is not None and not (project_id is None and task_id is None):
+            return self.owner.start(
+                name,
+                trigger=trigger,
+                framework=self.framework,
+                parent=self,
+                project_id=project_id,
+                task_id=task_id,
+            )
+        return AgentRun(
+            name,
+            agent_id=self.agent_id,
+            framework=self.framework,
+            trigger=trigger,
+            parent=self,
+            project_id=project_id,
+            task_id=task_id,
+        )
+
+    def end(self, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None) -> bool:
+        """End the run; what it spent is billed by its owner's `finish`.
+
+        Args:
+            status: How it ended.
+            elapsed_ns: How long it took, if that is known better than by this process's clock.
+
+        Returns:
+            Whether this was the end: the first one counts.
+        """
+        with self._events.lock:
             if self.status is not RunStatus.OPEN:
                 return False
-            self._took = time.perf_counter_ns() - self._began
+            self._watch.stop(elapsed_ns)
             self.status = status
-            return True
+            if self.root is self:
+                self._events.close()
+        if self._around is not None:
+            self._around._stand_aside(leaving=False)
+        return True
 
     def __enter__(self) -> AgentRun:
         self._outer = enter_run(self)
@@ -188,7 +353,11 @@ class AgentRun:
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         leave_run(self, self._outer)
-        self.end(RunStatus.after(error))
+        if self._is_billed:
+            assert self.owner is not None
+            self.owner.finish(self, RunStatus.after(error))
+        else:
+            self.end(RunStatus.after(error))
 
     async def __aenter__(self) -> AgentRun:
         return self.__enter__()
@@ -196,20 +365,26 @@ class AgentRun:
     async def __aexit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        self.__exit__(kind, error, trace)
+        leave_run(self, self._outer)
+        if self._is_billed:
+            assert self.owner is not None
+            await self.owner.afinish(self, RunStatus.after(error))
+        else:
+            self.end(RunStatus.after(error))
 
-    def _add(self, events: list[Any], event: object) -> bool:
-        root = self.root
-        with self._lock:
-            if root.status is RunStatus.OPEN:
-                events.append(event)
-                return True
-            root.late_events += 1
-            first = root.late_events == 1
-        if first:
-            _log.warning("Run %s (%s) had ended when more arrived (%s); not billed", root.uid, root.name, _kind(event))
-        return False
+    @property
+    def _is_billed(self) -> bool:
+        return self.root is self and self.owner is not None
 
+    def _stand_aside(self, *, leaving: bool) -> None:
+        with self._events.lock:
+            if leaving:
+                self._watch.leave()
+            else:
+                self._watch.come_back()
 
-def _kind(event: object) -> str:
-    return "a model call" if isinstance(event, LLMCall) else "an outcome"
+    def _noticed(self, counts: bool, what: str) -> bool:
+        if not counts and self.late_events == 1 and not self.is_open:
+            root = self.root
+            _log.warning("Run %s (%s) had ended when more arrived (%s); not billed", root.uid, root.name, what)
+        return counts

@@ -8,13 +8,18 @@ from typing import Optional
 
 
 class RunStatus(str, Enum):
-    """How a run stands."""
+    """How a run stands.
+
+    `PAUSED` waits for a person and goes on as another run. `ABANDONED` never said that it ended: its process is gone,
+    or nobody waits for it any more.
+    """
 
     OPEN = "open"
     COMPLETED = "completed"
     PAUSED = "paused"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
 
     def __str__(self) -> str:
         return self.value

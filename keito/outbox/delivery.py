@@ -39,7 +39,11 @@ class Delivery(Protocol):
     """Takes records over and gets them to Keito. No method raises for a record's sake."""
 
     def deliver(self, records: Sequence[BillingRecord]) -> None:
-        """Take over the records of one run."""
+        """Take over the records of one run, and send them soon."""
+        ...
+
+    def accept(self, records: Sequence[BillingRecord]) -> None:
+        """Take over records that the next `flush` is to send."""
         ...
 
     def flush(self, timeout: float = 10.0) -> FlushReport:

@@ -68,6 +68,10 @@ class DirectDelivery:
             if not self._send(item, self._timeout):
                 break
 
+    def accept(self, records: Sequence[BillingRecord]) -> None:
+        """Keep records as pending, without sending them."""
+        self._take_over(records)
+
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send again what is pending or held, within `timeout` seconds."""
         deadline = time.monotonic() + timeout

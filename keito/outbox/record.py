@@ -27,8 +27,11 @@ class BillingRecord:
         key: Identifies it for ever. It goes out as `Idempotency-Key` and in `metadata["keito"]["key"]`.
         kind: What it becomes.
         body: The request's body, JSON-ready but for money and hours, which are `Decimal`.
+        members: The keys of the records that a rollup put into this one. None of them is posted by itself, and none
+            is in another rollup.
     """
 
     key: str
     kind: RecordKind
     body: Mapping[str, Any]
+    members: tuple[str, ...] = ()

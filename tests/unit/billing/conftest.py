@@ -16,6 +16,9 @@ class Kept:
     def deliver(self, records: Sequence[BillingRecord]) -> None:
         self.records += records
 
+    def accept(self, records: Sequence[BillingRecord]) -> None:
+        self.records += records
+
     def flush(self, timeout: float = 10.0) -> FlushReport:
         return FlushReport(delivered=len(self.records))
 

@@ -125,10 +125,10 @@ def test_the_policys_outcome_is_logged_once_and_only_on_success(policy: BillingP
 def test_a_bug_in_billing_stays_inside(
     billing: AgentBilling, kept: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(run: AgentRun, policy: BillingPolicy) -> None:
+    def broken(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("keito.billing.agent_billing.records_for", broken)
+    monkeypatch.setattr("keito.billing.agent_billing.records_with", broken)
     for _ in range(2):
         with billing.run():
             pass

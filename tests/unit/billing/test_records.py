@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keito.billing import BillingPolicy, Outcome, records_for
-from keito.billing.records import posted
+from keito.billing.charge import posted
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, Usage
 from keito.outbox import BillingRecord, RecordKind
 from keito.types.given import METADATA_LIMIT, encode
@@ -22,8 +22,7 @@ MINI = {"provider": "openai", "model": "gpt-5-mini"}
 
 
 def ended(run: AgentRun, status: RunStatus = RunStatus.COMPLETED, nanoseconds: int = HOUR // 2) -> AgentRun:
-    run.end(status)
-    run._took = nanoseconds
+    run.end(status, elapsed_ns=nanoseconds)
     return run
 
 
@@ -32,8 +31,14 @@ def by_kind(records: "list[BillingRecord]") -> "dict[RecordKind, dict[str, Any]]
 
 
 def test_a_run_becomes_a_time_entry_its_outcomes_and_an_expense(policy: BillingPolicy) -> None:
-    run = AgentRun("Ticket 4821", agent_id="support-bot", framework="langchain", trigger="webhook", session_id="s-1")
-    run.started_at = datetime(2026, 11, 20, 9, tzinfo=timezone.utc)
+    run = AgentRun(
+        "Ticket 4821",
+        agent_id="support-bot",
+        framework="langchain",
+        trigger="webhook",
+        session_id="s-1",
+        started_at=datetime(2026, 11, 20, 9, tzinfo=timezone.utc),
+    )
     run.record_llm_call(**MINI, input_tokens=1000, output_tokens=100, cache_read_tokens=400)
     run.record_llm_call(**MINI, input_tokens=2000, output_tokens=200, reasoning_tokens=50)
     run.log_outcome(Outcome("ticket_resolved", 0.99, description="Ticket 4821 resolved", evidence={"id": 4821}))
@@ -223,15 +228,14 @@ def test_rates_that_differ_are_all_on_the_expense(policy: BillingPolicy) -> None
 
 
 def test_the_day_is_the_one_of_the_policys_zone_on_which_the_run_began(policy: BillingPolicy) -> None:
-    run = AgentRun()
-    run.started_at = datetime(2026, 3, 1, 23, 30, tzinfo=timezone.utc)
-    ended(run)
+    began = datetime(2026, 3, 1, 23, 30, tzinfo=timezone.utc)
+    run = ended(AgentRun(started_at=began), nanoseconds=0)
     days = {
         zone: records_for(run, replace(policy, timezone=zone))[0].body["spent_date"]
         for zone in ("UTC", "Europe/Berlin", "America/New_York", None)
     }
     assert days == {"UTC": "2026-03-01", "Europe/Berlin": "2026-03-02", "America/New_York": "2026-03-01", None: "2026-03-01"}  # fmt: skip # noqa: E501
-    run.started_at = run.started_at.astimezone(timezone(timedelta(hours=9)))
+    run = ended(AgentRun(started_at=began.astimezone(timezone(timedelta(hours=9)))), nanoseconds=0)
     assert records_for(run, replace(policy, timezone=None))[0].body["spent_date"] == "2026-03-02"
 
 

@@ -41,7 +41,7 @@ def test_events_from_many_threads_are_all_kept() -> None:
 
 def test_the_duration_is_of_the_monotonic_clock_and_stops_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [5_000_000_000]
-    monkeypatch.setattr("keito.metering.run.time", SimpleNamespace(perf_counter_ns=lambda: now[0]))
+    monkeypatch.setattr("keito.metering.stopwatch.time", SimpleNamespace(perf_counter_ns=lambda: now[0]))
     run = AgentRun()
     now[0] += 1_500_000_000
     assert run.duration_ns == 1_500_000_000

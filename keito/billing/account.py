@@ -1,0 +1,116 @@
+"""What a run spends, while it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import date, datetime
+from typing import Optional
+
+from keito.billing.budget import Budget, Spending
+from keito.billing.cost import RunCost
+from keito.billing.guard import Guard
+from keito.billing.policy import BillingPolicy
+from keito.metering import LLMCall
+from keito.pricing import PricedCall, price
+
+_log = logging.getLogger("keito.billing")
+
+_Scope = tuple[str, Budget, Optional[date]]
+
+
+class Meters:
+    """What was spent of the budgets of days and projects, by all runs of a billing. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._spent: dict[_Scope, Spending] = {}
+
+    def spending(self, policy: BillingPolicy, budget: Budget) -> Spending:
+        """What was spent of a budget so far; the caller holds the lock."""
+        day = datetime.now(policy.zone).date() if budget.per == "day" else None
+        scope = (policy.project_id, budget, day)
+        if scope not in self._spent:
+            # Days that are over are nobody's limit any more. Two may be going on at a time, in different zones.
+            kept = {key: spent for key, spent in self._spent.items() if _is_near(key[2], day)}
+            self._spent = {**kept, scope: Spending()}
+        return self._spent[scope]
+
+
+def _is_near(day: Optional[date], other: Optional[date]) -> bool:
+    return day is None or other is None or abs((day - other).days) <= 1
+
+
+class RunAccount:
+    """The ledger of a root run: the cost of the calls that the run keeps no longer, and what budgets count.
+
+    Args:
+        run_id: The run.
+        policy: What it is billed by.
+        meters: The budgets that it shares with other runs.
+        guard: Takes errors of keito's own code.
+
+    Attributes:
+        cost: The folded calls, each priced by itself when it was recorded.
+        flags: What the records of the run are to say.
+    """
+
+    def __init__(self, run_id: str, policy: BillingPolicy, meters: Meters, guard: Guard) -> None:
+        self.run_id = run_id
+        self.policy = policy
+        self.cost = RunCost()
+        self.flags: set[str] = set()
+        self._own: dict[Budget, Spending] = {}
+        self._meters = meters
+        self._guard = guard
+
+    def fold(self, call: LLMCall) -> None:
+        """Price a call at its own time and add it up. The run holds its lock meanwhile."""
+        try:
+            self.cost.add(call, price(call, self.policy.prices))
+        except Exception as error:  # the agent never breaks, and the call is not lost
+            self._guard.caught("fold", error)
+            self.cost.add(call, PricedCall(reason=f"pricing failed ({type(error).__name__})"))
+
+    def note(self, call: LLMCall) -> None:
+        """Count a call for the budgets."""
+        if not self.policy.budgets:
+            return
+        try:
+            needs_price = call.chargeable and any(budget.needs_prices for budget in self.policy.budgets)
+            priced = price(call, self.policy.prices) if needs_price else None
+            with self._meters.lock:
+                for budget in self.policy.budgets:
+                    self._spending(budget).add(call, priced)
+            self._find_breach()
+        except Exception as error:  # the agent never breaks
+            self._guard.caught("note", error)
+
+    def check(self) -> None:
+        """Stop the agent where a budget asks for it.
+
+        Raises:
+            KeitoBudgetExceeded: Such a budget is used up.
+        """
+        breach = self._find_breach() if self.policy.budgets else None
+        if breach is not None:
+            # Imported here: with the SDK's errors comes httpx, which a run without a breach does not need.
+            from keito.billing.exceeded import KeitoBudgetExceeded  # noqa: PLC0415
+
+            raise KeitoBudgetExceeded(breach, self.run_id)
+
+    def _find_breach(self) -> Optional[str]:
+        """Say what is used up; answers the first limit that stops the agent."""
+        with self._meters.lock:
+            found = [(budget, budget.breach(self._spending(budget))) for budget in self.policy.budgets]
+        breached = [(budget, limit) for budget, limit in found if limit is not None]
+        if breached and "budget_exceeded" not in self.flags:
+            self.flags.add("budget_exceeded")
+            budget, limit = breached[0]
+            _log.warning("Run %s has used up its budget per %s: %s", self.run_id, budget.per, limit)
+        return next((limit for budget, limit in breached if budget.stop), None)
+
+    def _spending(self, budget: Budget) -> Spending:
+        if budget.per == "run":
+            return self._own.setdefault(budget, Spending())
+        return self._meters.spending(self.policy, budget)

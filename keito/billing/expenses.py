@@ -1,0 +1,78 @@
+"""Expenses for what model calls cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Optional
+
+from keito.billing.charge import Charge, charge_facts, charge_for, posted
+from keito.billing.cost import RunCost
+from keito.billing.metadata import cost_facts, rate_row, readable
+from keito.billing.policy import BillingPolicy
+
+
+@dataclass(frozen=True)
+class Expense:
+    """One expense to be posted.
+
+    Attributes:
+        cost: What it is for.
+        charge: What the client is charged for that, exactly.
+    """
+
+    cost: RunCost
+    charge: Charge
+
+    def body(self, policy: BillingPolicy, total: Optional[Decimal] = None) -> dict[str, Any]:
+        """The fields that an expense has beside project, day and metadata.
+
+        Args:
+            policy: What it is billed by.
+            total: What to post; by default the charge, rounded.
+        """
+        return {
+            "expense_category_id": policy.expense_category_id,
+            "total_cost": posted(self.charge.amount, policy.cost_decimals) if total is None else total,
+            "notes": readable(_notes(self.cost)),
+            **({} if policy.billable is None else {"billable": policy.billable}),
+        }
+
+    def facts(self) -> Mapping[str, Any]:
+        """How the amount came to be, for the metadata."""
+        pricing = [rate_row(row) for row in self.cost.rates]
+        return {**cost_facts(self.cost), **charge_facts(self.charge), "pricing": pricing}
+
+
+def expenses_for(cost: RunCost, policy: BillingPolicy, day: date) -> list[Expense]:
+    """The expenses for a cost: one, or one for each model. None where nothing has a price, or it is 0."""
+    charged = ((part, charge_for(part.amounts, policy, day)) for part in _parts(cost, policy))
+    return [Expense(part, charge) for part, charge in charged if charge is not None and charge.amount]
+
+
+def not_converted(cost: RunCost, policy: BillingPolicy, day: date) -> bool:
+    """Whether a part of the cost is left out because no exchange rate is known for it."""
+    amounts = cost.amounts
+    charge = charge_for(amounts, policy, day)
+    return charge.is_partial if charge is not None else any(amounts.values())
+
+
+def _parts(cost: RunCost, policy: BillingPolicy) -> Iterator[RunCost]:
+    if policy.expense_per == "run":
+        yield cost
+        return
+    for row in cost.models:
+        yield cost.only(row)
+    if cost.other:
+        yield cost.without_models()
+
+
+def _notes(cost: RunCost) -> str:
+    """As the documentation writes it: "claude-opus-4-6: 30k input + 15k output tokens"."""
+    usage, models = cost.usage, cost.models
+    if not models:
+        return ", ".join(f"{one.name}: {one.quantity:,f} {one.unit}" for one in cost.other.values())[:200]
+    others = f" and {len(models) - 1} more" if len(models) > 1 else ""
+    return f"{models[0].name}{others}: {usage.input_tokens:,} input + {usage.output_tokens:,} output tokens"

@@ -1,0 +1,146 @@
+"""Many small runs become one time entry and one expense of an hour or a day."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Optional
+
+from keito.billing.cost import RunCost
+from keito.billing.policy import BillingPolicy
+from keito.billing.records import flags_of
+from keito.billing.rollup_records import Carry, records_of
+from keito.billing.timesheet import work_days
+from keito.billing.window import Window, WindowKey, is_over, window_of
+from keito.metering import AgentRun
+from keito.metering.stopwatch import epoch_ns
+from keito.outbox import BillingRecord
+
+_MOST_MEMBERS = 10_000
+"""Runs' records in one window; a busier window is sent in several pieces."""
+
+_MOST_WINDOWS = 1_000
+"""Open windows; beyond it the oldest are sent early."""
+
+_KNOWN_RUNS = 10_000
+"""Runs by which a second addition of the same run is recognised."""
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Rollup:
+    """The open windows of a billing, in memory. Thread-safe.
+
+    A run's work goes into the window in which it ended; where midnight lies in between, each day's time goes into
+    its own day. A window that is over is sent; what still comes for it, or after `close_windows`, becomes a further
+    record of the same window. Each record of a run is in exactly one record of a rollup, which names it in `members`.
+
+    Args:
+        clock: Says what time it is.
+        origin: Makes the keys of this rollup different from those of every other; drawn by default.
+    """
+
+    def __init__(self, clock: Callable[[], datetime] = _now, origin: Optional[str] = None) -> None:
+        self._clock = clock
+        self._origin = origin or uuid.uuid4().hex[:12]
+        self._sequence = 0
+        self._windows: dict[WindowKey, Window] = {}
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._carry: Carry = {}
+        self._lock = threading.Lock()
+        _rollups.add(self)
+
+    @property
+    def next_end(self) -> Optional[datetime]:
+        """When the first of the open windows is over."""
+        with self._lock:
+            return min((key.end for key in self._windows), default=None)
+
+    @property
+    def carried(self) -> Decimal:
+        """What roundings have left, in all currencies together: it is posted with the next expenses."""
+        with self._lock:
+            return sum(self._carry.values(), Decimal(0))
+
+    def add(self, run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[BillingRecord]:
+        """Add an ended run and what it used; answers the records of windows that are over by now."""
+        with self._lock:
+            if run.uid not in self._known:
+                self._remember(run.uid)
+                self._add(run, policy, cost)
+            return self._emit(self._due())
+
+    def due(self) -> list[BillingRecord]:
+        """The records of the windows that are over."""
+        with self._lock:
+            return self._emit(self._due())
+
+    def close_windows(self) -> list[BillingRecord]:
+        """The records of all windows. A window that is not over yet begins anew, and gives further records later."""
+        with self._lock:
+            return self._emit(list(self._windows.values()))
+
+    def _remember(self, uid: str) -> None:
+        self._known[uid] = None
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
+
+    def _add(self, run: AgentRun, policy: BillingPolicy, cost: RunCost) -> None:
+        post = policy.post_after(run.status)
+        zone = policy.zone or run.started_at.tzinfo
+        end = epoch_ns(run.started_at) + run.elapsed_ns
+        last = self._window(policy, run, window_of(policy, run.agent_id, end, zone))
+        last.add_run(run.status.value, flags_of(run, policy, cost), cost)
+        if post.time:
+            for number, day in enumerate(work_days(run, policy.zone)):
+                window = self._window(policy, run, window_of(policy, run.agent_id, day.ended_ns, zone))
+                window.add_time(f"{run.uid}-time-{number}", day.nanoseconds, billable=post.billable)
+        if post.expense:
+            last.add_cost(f"{run.uid}-expense-0", cost)
+
+    def _window(self, policy: BillingPolicy, run: AgentRun, key: WindowKey) -> Window:
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = Window(key, policy, run.agent_id)
+        return window
+
+    def _due(self) -> list[Window]:
+        now = self._clock()
+        due = [key for key, window in self._windows.items() if is_over(key, now) or window.size >= _MOST_MEMBERS]
+        others = [key for key in self._windows if key not in due]
+        return [self._windows[key] for key in (*due, *others[: max(0, len(others) - _MOST_WINDOWS)])]
+
+    def _emit(self, windows: Iterable[Window]) -> list[BillingRecord]:
+        records: list[BillingRecord] = []
+        for window in windows:
+            del self._windows[window.key]
+            name = f"{self._origin}-{window.key.name}-{self._sequence}"
+            self._sequence += 1
+            records += records_of(window, name, self._carry)
+        return records
+
+    def start_anew(self) -> None:
+        """Forget everything. In a forked child what is open is the parent's to send."""
+        self._lock = threading.Lock()
+        self._origin = uuid.uuid4().hex[:12]
+        self._windows, self._carry = {}, {}
+
+
+_rollups: weakref.WeakSet[Rollup] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for rollup in list(_rollups):
+        rollup.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,55 @@
+"""What a run needs of whoever bills it. Metering knows no prices and no projects; these two do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+from keito.metering.call import LLMCall
+from keito.metering.status import RunStatus
+
+if TYPE_CHECKING:
+    from keito.metering.run import AgentRun
+
+
+class Ledger(Protocol):
+    """Keeps what one root run spends. Its methods may be called from any thread, and `fold` and `note` never raise."""
+
+    def fold(self, call: LLMCall) -> None:
+        """Price a call at its own time and add it up; the run itself keeps it no longer."""
+        ...
+
+    def note(self, call: LLMCall) -> None:
+        """A call was recorded, kept or folded: budgets count it."""
+        ...
+
+    def check(self) -> None:
+        """Raise if the run may not call a model again."""
+        ...
+
+
+class Biller(Protocol):
+    """Starts the runs that are billed, and bills them."""
+
+    def start(
+        self,
+        name: Optional[str] = None,
+        *,
+        trigger: Optional[str] = None,
+        session_id: Optional[str] = None,
+        framework: Optional[str] = None,
+        parent: Optional[AgentRun] = None,
+        project_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+        attributes: Optional[Mapping[str, Any]] = None,
+    ) -> AgentRun:
+        """Start a run."""
+        ...
+
+    def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
+        """End a run and bill it, if it is a root. It never raises."""
+        ...
+
+    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
+        """The same without blocking the event loop."""
+        ...
