@@ -67,7 +67,7 @@ def measure(contender: Contender, workload: str, url: str) -> dict[str, float]:
     command = [str(contender.python), str(HERE / "workload.py"), contender.client, workload, url, *contender.flags]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tempfile.gettempdir(), **on_core(0))  # type: ignore[call-overload]
     if done.returncode:
-        raise SystemExit(f"{contender.label} failed at {workload}:\n{done.stderr}")
+        raise SystemExit(f"{contender.label} failed at {workload}: {done.stderr.strip().splitlines()[-1]}")
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 

@@ -44,7 +44,20 @@ def entry(number: int) -> "dict[str, object]":
     }
 
 
-CREATED = json.dumps(entry(1)).encode()
+def answer_with(body: bytes) -> bytes:
+    """A whole HTTP answer."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+ANSWER_TO_POST = answer_with(json.dumps(entry(1)).encode())
+
+
+@cache
+def answer_to_get(line: bytes) -> bytes:
+    """The answer to a list's request line."""
+    query = parse_qs(urlsplit(line.split(b" ")[1].decode()).query)
+    return answer_with(page(int(query.get("page", ["1"])[0]), int(query.get("per_page", ["100"])[0])))
 
 
 @cache
@@ -71,6 +84,7 @@ class Stub(asyncio.Protocol):
         self.pending = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -83,26 +97,19 @@ class Stub(asyncio.Protocol):
             if len(rest) < length:
                 return
             self.pending = rest[length:]
-            self.answer(head.split(b"\r\n", 1)[0].decode())
+            self.answer(head.split(b"\r\n", 1)[0])
 
     @staticmethod
     def length(head: bytes) -> int:
-        for line in head.split(b"\r\n"):
-            if line.lower().startswith(b"content-length:"):
-                return int(line[15:])
-        return 0
+        place = head.lower().find(b"\r\ncontent-length:")
+        return int(head[place + 17 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
 
-    def answer(self, line: str) -> None:
-        method, target, _ = line.split(" ")
-        body = CREATED
-        if method == "GET":
-            query = parse_qs(urlsplit(target).query)
-            body = page(int(query.get("page", ["1"])[0]), int(query.get("per_page", ["100"])[0]))
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    def answer(self, line: bytes) -> None:
+        reply = ANSWER_TO_POST if line.startswith(b"POST") else answer_to_get(line)
         if self.latency:
-            asyncio.get_running_loop().call_later(self.latency, self.transport.write, head + body)  # type: ignore[attr-defined]
+            asyncio.get_running_loop().call_later(self.latency, self.transport.write, reply)
         else:
-            self.transport.write(head + body)  # type: ignore[attr-defined]
+            self.transport.write(reply)
 
 
 async def main() -> None:

@@ -5,7 +5,6 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
-from keito.core.answer import read
 from keito.core.call import Call
 from keito.core.page import Page, at_page
 from keito.core.pager import Position
@@ -46,9 +45,9 @@ class AsyncPager(Position[T], AsyncIterator[T]):
     async def _turn(self) -> "Page[T]":
         number = self._number
         call = at_page(self._first, number)
-        reply = await (self._coming.pop(number, None) or self._fetch(call))
-        self._fetch_beyond(number)  # before parsing, so that the requests travel meanwhile
-        page = self._accept(read(call, reply))
+        coming = self._coming.pop(number, None) or self._fetch(call)
+        self._fetch_beyond(number)  # before waiting and parsing, so that the requests travel meanwhile
+        page = self._accept(call, await coming)
         if self._done:
             _cancel(self._coming)
         else:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keito.sandbox.errors import ApiError
-from keito.sandbox.holds import Holds
+from keito.sandbox.holds import Hold
 from keito.sandbox.reply import Reply
 
 _TRANSPORT = "keito_sandbox_transport"
@@ -71,12 +71,12 @@ class Connection:
         await self._part(reply.body[: len(reply.body) // 2], more=True)
         await self.drop()
 
-    async def drip(self, reply: Reply, seconds: float, holds: Holds) -> None:
+    async def drip(self, reply: Reply, seconds: float, hold: Hold) -> None:
         """Send the headers at once and the body byte by byte."""
         await self._send(reply.start)
         for position in range(len(reply.body)):
             await self._part(reply.body[position : position + 1], more=True)
-            if self._transport.is_closing() or not await holds.wait(seconds):
+            if self._transport.is_closing() or not await hold.wait(seconds):
                 await self.drop()
                 return
         await self._part(b"", more=False)

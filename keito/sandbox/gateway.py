@@ -12,6 +12,7 @@ from keito.sandbox.connection import Connection
 from keito.sandbox.errors import ApiError, error_body
 from keito.sandbox.faults import Fault
 from keito.sandbox.fields import utc_text
+from keito.sandbox.holds import Hold
 from keito.sandbox.reply import Reply
 from keito.sandbox.request_log import Received
 from keito.sandbox.state import Sandbox
@@ -42,13 +43,17 @@ class Gateway:
         if is_control:
             await connection.send(await self._handle(scope, body))
         else:
-            await self._exchange(scope, body, connection)
+            hold = self._sandbox.holds.begin()
+            try:
+                await self._exchange(scope, body, connection, hold)
+            finally:
+                self._sandbox.holds.end(hold)
 
-    async def _exchange(self, scope: Scope, body: bytes, connection: Connection) -> None:
+    async def _exchange(self, scope: Scope, body: bytes, connection: Connection, hold: Hold) -> None:
         received = self._sandbox.log.add(self._received(scope, body))
         fault = self._sandbox.faults.take(scope["method"], scope["path"])
         received.fault = fault.action if fault else None
-        if not await self._passes(fault):
+        if not await self._passes(fault, hold):
             await connection.drop()
             return
         reply = await self._reply(scope, body, fault)
@@ -56,16 +61,16 @@ class Gateway:
             await connection.drop()
             return
         received.status = reply.status
-        await self._send(connection, reply, fault)
+        await self._send(connection, reply, fault, hold)
 
-    async def _passes(self, fault: Optional[Fault]) -> bool:
+    async def _passes(self, fault: Optional[Fault], hold: Hold) -> bool:
         """Wait as long as the request has to; False when it is not to be handled."""
         seconds = self._sandbox.settings.latency
         if fault and fault.action == "drop_before":
             return False
         if fault and fault.action == "delay":
             seconds += fault.seconds
-        return seconds == 0 or await self._sandbox.holds.wait(seconds)
+        return seconds == 0 or await hold.wait(seconds)
 
     async def _reply(self, scope: Scope, body: bytes, fault: Optional[Fault]) -> Reply:
         if fault and fault.action == "status":
@@ -77,11 +82,11 @@ class Gateway:
             return Reply.json(refusal.status, refusal.body, refusal.headers)
         return await self._handle(scope, body)
 
-    async def _send(self, connection: Connection, reply: Reply, fault: Optional[Fault]) -> None:
+    async def _send(self, connection: Connection, reply: Reply, fault: Optional[Fault], hold: Hold) -> None:
         if fault and fault.action == "truncate":
             await connection.truncate(reply)
         elif fault and fault.action == "drip":
-            await connection.drip(reply, fault.seconds, self._sandbox.holds)
+            await connection.drip(reply, fault.seconds, hold)
         else:
             await connection.send(reply)
 
