@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Optional, Union, cast
 
 from keito.pricing.kinds import images_are_text
-from keito.pricing.names import ModelName, is_fine_tuned, normalise
+from keito.pricing.names import BEDROCK_VERSION, ModelName, is_fine_tuned, normalise, provider_id
 from keito.pricing.rates import Rate, RateSet
 from keito.pricing.snapshots import bases, undated
 from keito.pricing.tiers import tier_context, tier_name
@@ -27,7 +27,7 @@ class ListedModel:
 
     def __init__(self, provider: str, model: Any, version: str, has_tiers: bool, released: Optional[datetime]) -> None:
         self._provider = provider
-        self._model = model
+        self.model = model
         self._version = version
         self._has_tiers = has_tiers
         self._released = released
@@ -53,7 +53,7 @@ class ListedModel:
         yield from self._variants
 
     def _rate_set(self, at: datetime, context: Optional[dict[str, str]]) -> RateSet:
-        prices = _units(self._model.get_prices(at, context if self._has_tiers else None))
+        prices = _units(self.model.get_prices(at, context if self._has_tiers else None))
         rates = {unit: _rate(price) for unit, price in prices.items()}
         own = None if context is None else frozenset(self._units_of_tier(at, context))
         return RateSet(
@@ -88,9 +88,18 @@ class Catalogue:
         name = normalise(provider, model)
         if name.provider is not None and name.provider not in self._providers:
             return UNKNOWN  # the table itself takes `my-openai-proxy` for OpenAI
+        found = self._snapshot_of(name)
+        whole = replace(name, model=model.strip().lower())
+        if whole == name or provider_id(provider) != name.provider:
+            return found or UNKNOWN
+        other = self._snapshot_of(whole)
+        if isinstance(found, ListedModel) and isinstance(other, ListedModel) and found.model is not other.model:
+            return UNKNOWN  # Perplexity has a `sonar` and a `perplexity/sonar`, whose prices differ
+        return found or other or UNKNOWN
+
+    def _snapshot_of(self, name: ModelName) -> Union[ListedModel, str, None]:
         dated = undated(name.model)
-        found = self._listed(name, name.model) or (self._listed(name, dated[0]) if dated else None)
-        return found or UNKNOWN
+        return self._listed(name, name.model) or (self._listed(name, dated[0]) if dated else None)
 
     def _listed(self, name: ModelName, model: str) -> Union[ListedModel, str, None]:
         try:
@@ -132,12 +141,26 @@ def _known_as(name: ModelName, provider: str, listed: Any) -> Optional[tuple[str
     The table finds a model under any name that begins like it: `claude-sonnet-4-5-99990101`, or `gemini-1.5-flash-8b`
     at the price of `gemini-1.5-flash`. Dates and versions may follow a name, and nothing else.
     """
+    if provider == "aws" and not _same_version(name.model, listed.id):
+        return None
     names = {text.rstrip("-@").lstrip("/") for text in (listed.id.lower(), *_texts(listed.match))}
     for base, day in bases(name.model, provider):
         text = next((text for text in (base, *replace(name, model=base).on_bedrock) if text in names), None)
         if text is not None:
             return text, None if day is None else _begin_of(day)
     return None
+
+
+def _same_version(name: str, listed: str) -> bool:
+    """Whether both are the same version on Bedrock, as far as the name says it. The first is `-v1:0`."""
+    major, minor = _version(name)
+    first, zeroth = _version(listed)
+    return major in {None, first or "1"} and minor in {None, zeroth or "0"}
+
+
+def _version(name: str) -> tuple[Optional[str], Optional[str]]:
+    found = BEDROCK_VERSION.search(name)
+    return (found[1], found[2] or found[3]) if found is not None else (None, None)
 
 
 def _begin_of(day: date) -> datetime:

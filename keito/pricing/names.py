@@ -44,7 +44,7 @@ _VENDORS = (
     "ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot(?:ai)?|nvidia|openai|qwen|writer|zai"
 )
 _BEDROCK = re.compile(rf"^(?:[a-z-]+\.)?({_VENDORS})\.[a-z]")
-BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?(:\d+k)?$|:\d+$")
+BEDROCK_VERSION = re.compile(r"-v(\d+)(?::(\d))?(?::\d+k)?$|:(\d)$")
 _VENDOR = re.compile(rf"^({_VENDORS})\.")
 
 
