@@ -8,7 +8,24 @@ from typing import Optional
 
 from keito.metering import Usage
 
-Kind = tuple[str, int, tuple[str, ...]]
+KINDS = (
+    ("input", ("input_mtok",)),
+    ("output", ("output_mtok",)),
+    ("cache read", ("cache_read_mtok",)),
+    ("cache write", ("cache_write_mtok",)),
+    ("cache write", ("cache_write_5m_mtok", "cache_write_mtok")),
+    ("1 hour cache write", ("cache_write_1h_mtok",)),
+    ("reasoning", ("output_reasoning_mtok", "output_mtok")),
+    ("audio input", ("input_audio_mtok",)),
+    ("audio output", ("output_audio_mtok",)),
+    ("image input", ("input_image_mtok",)),
+    ("image output", ("output_image_mtok",)),
+)
+"""Each kind of token with the rates for it, the best first.
+
+A general rate never stands in for a special one. Audio priced as text would be 8 times too low for some models; only
+reasoning is output like any other unless it has a rate of its own, and providers say so.
+"""
 
 _KNOWN = {
     "input_tokens",
@@ -30,28 +47,15 @@ _FURTHER = tuple(field.name for field in fields(Usage) if field.name.endswith("_
 """Counts that `Usage` has and that have no rate here. They make a call unpriced, rather than cost as much as text."""
 
 
-def counted(usage: Usage, *, images_are_text: bool = False) -> tuple[Kind, ...]:
-    """The tokens by kind, each counted once: the kind, how many, and the rates for it, the best first.
-
-    A general rate never stands in for a special one. Audio priced as text would be 8 times too low for some
-    models; only reasoning is output like any other unless it has a rate of its own, and providers say so.
-    """
-    written = usage.cache_write_tokens
-    spoken, drawn = usage.output_audio_tokens, usage.output_image_tokens
+def counts_of(usage: Usage, *, images_are_text: bool = False) -> tuple[int, ...]:
+    """How many tokens there are of each of `KINDS`; each token is counted once."""
+    read, written = usage.cache_read_tokens, usage.cache_write_tokens
+    short, long = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
+    thought, spoken, drawn = usage.reasoning_tokens, usage.output_audio_tokens, usage.output_image_tokens
     heard, seen = usage.input_audio_tokens, 0 if images_are_text else usage.input_image_tokens
-    return (
-        ("input", usage.input_tokens - usage.cache_read_tokens - written - heard - seen, ("input_mtok",)),
-        ("output", usage.output_tokens - usage.reasoning_tokens - spoken - drawn, ("output_mtok",)),
-        ("cache read", usage.cache_read_tokens, ("cache_read_mtok",)),
-        ("cache write", written - usage.cache_write_5m_tokens - usage.cache_write_1h_tokens, ("cache_write_mtok",)),
-        ("cache write", usage.cache_write_5m_tokens, ("cache_write_5m_mtok", "cache_write_mtok")),
-        ("1 hour cache write", usage.cache_write_1h_tokens, ("cache_write_1h_mtok",)),
-        ("reasoning", usage.reasoning_tokens, ("output_reasoning_mtok", "output_mtok")),
-        ("audio input", heard, ("input_audio_mtok",)),
-        ("audio output", spoken, ("output_audio_mtok",)),
-        ("image input", seen, ("input_image_mtok",)),
-        ("image output", drawn, ("output_image_mtok",)),
-    )
+    text = usage.input_tokens - read - written - heard - seen
+    words = usage.output_tokens - thought - spoken - drawn
+    return text, words, read, written - short - long, short, long, thought, heard, spoken, seen, drawn
 
 
 def images_are_text(provider: Optional[str], units: Collection[str]) -> bool:
@@ -71,11 +75,16 @@ def unpriceable(usage: Usage) -> Optional[str]:
     """
     if usage.problem is not None:
         return usage.problem
-    if usage.other_kinds:
-        return f"no rate for {usage.other_kinds[0]} tokens"
-    for name in _FURTHER:
-        if getattr(usage, name):
-            return f"no rate for {name.replace('_tokens', '').replace('_', ' ')} tokens"
+    further = next((name.replace("_tokens", "").replace("_", " ") for name in _FURTHER if getattr(usage, name)), None)
+    if usage.other_kinds or further:
+        return f"no rate for {(*usage.other_kinds, further)[0]} tokens"
     if usage.input_audio_tokens and (usage.cache_read_tokens or usage.cache_write_tokens):
         return "no rate for cached audio tokens"
     return None
+
+
+def is_plain(usage: Usage) -> bool:
+    """Whether the tokens are text only, so that counts of which none is negative can be true and be priced."""
+    if usage.input_audio_tokens or usage.input_image_tokens or usage.other_kinds or _FURTHER:
+        return False
+    return usage.raw is None

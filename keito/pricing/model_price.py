@@ -120,10 +120,6 @@ class ModelPrice:
         """The first moment at which it no longer holds."""
         return _LATEST if self.valid_until is None else _moment("valid_until", self.valid_until)
 
-    def holds(self, at: datetime) -> bool:
-        """Whether it is valid at this moment."""
-        return self.starts <= at < self.ends
-
 
 FIELDS = tuple(field.name for field in fields(ModelPrice))
 

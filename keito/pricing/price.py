@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Optional, Union
@@ -42,9 +43,6 @@ def price(call: LLMCall, table: Optional[PriceTable] = None) -> PricedCall:
         return own
     if call.reported_cost is not None:
         return _reported(call.reported_cost)
-    refusal = _refusal(call)
-    if refusal is not None:
-        return PricedCall(reason=refusal)
     return _priced(call, find_rates(call.provider, call.model, call.started_at, call.tier))
 
 
@@ -83,16 +81,18 @@ def _own_price(call: LLMCall, table: PriceTable) -> Optional[PricedCall]:
     found = table.rates(call.provider, models, _aware(call.started_at), call.tier)
     if found is None or (_no_usage(call) and call.reported_cost is not None):
         return None
-    refusal = _refusal(call)
-    if refusal is not None or isinstance(found, str):
-        return PricedCall(reason=refusal or str(found), source=OWN_PRICES, table_version=table.version)
-    return _priced(call, found)
+    priced = _priced(call, found)
+    return priced if priced.source else replace(priced, source=OWN_PRICES, table_version=table.version)
 
 
 def _priced(call: LLMCall, found: Union[RateSet, str]) -> PricedCall:
-    if isinstance(found, str) or call.usage is None:
-        return PricedCall(reason=str(found))
-    return found.price(call.usage)
+    """What the tokens cost by these rates. Where there are none, what is wrong with the tokens is said first."""
+    usage = call.usage
+    if usage is None or usage.total_tokens == 0:  # some providers count nothing and report zeros
+        return PricedCall(reason=NO_USAGE)
+    if isinstance(found, str):
+        return PricedCall(reason=unpriceable(usage) or found)
+    return found.price(usage)
 
 
 def _reported(cost: Decimal) -> PricedCall:
@@ -101,14 +101,8 @@ def _reported(cost: Decimal) -> PricedCall:
     return PricedCall(amount=cost, source="provider")
 
 
-def _refusal(call: LLMCall) -> Optional[str]:
-    if _no_usage(call) or call.usage is None:
-        return NO_USAGE
-    return unpriceable(call.usage)
-
-
 def _no_usage(call: LLMCall) -> bool:
-    return call.usage is None or call.usage.total_tokens == 0  # some providers count nothing and report zeros
+    return call.usage is None or call.usage.total_tokens == 0
 
 
 def _aware(at: datetime) -> datetime:

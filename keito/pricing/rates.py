@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Optional
 
 from keito.metering import Usage
-from keito.pricing.kinds import cached_image, counted
+from keito.pricing.kinds import KINDS, cached_image, counts_of, is_plain, unpriceable
 from keito.pricing.priced import PricedCall
 
 EXACT = Context(prec=100)
 """Products and sums of rates and counts are exact in it, whatever precision the program has set for itself."""
 
+_NOTHING = Decimal(0)
+
 REQUEST_RATES = {"request": 0, "requests_kcount": -3}
 """Prices of the request itself, and the power of ten of the requests that they are for."""
 
-METERED = frozenset(unit for _, _, accepted in counted(Usage()) for unit in accepted) | frozenset(REQUEST_RATES)
+METERED = frozenset(unit for _, accepted in KINDS for unit in accepted) | frozenset(REQUEST_RATES)
 """The units that keito prices. A table may have others, such as web searches, that no call reports."""
 
 Steps = tuple[tuple[int, Decimal], ...]
@@ -37,6 +39,8 @@ class Rate:
 
     def at(self, input_tokens: int) -> Decimal:
         """The rate of a request of this size. It is the rate of all of its tokens."""
+        if not self.steps:
+            return self.base
         above = [rate for start, rate in self.steps if input_tokens > start]
         return above[-1] if above else self.base
 
@@ -60,33 +64,44 @@ class RateSet:
     currency: str = "USD"
     tier: Optional[frozenset[str]] = None
     images_are_text: bool = False
+    _units: tuple[Optional[str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        units = tuple(next((unit for unit in accepted if unit in self.rates), None) for _, accepted in KINDS)
+        object.__setattr__(self, "_units", units)
 
     def price(self, usage: Usage) -> PricedCall:
-        """What the tokens cost, or the first kind of token that has no rate."""
-        if cached_image(usage) and not self.images_are_text:
-            return self._refused("no rate for cached image tokens")
+        """What the tokens cost, or why that is not known, such as the first kind of token that has no rate."""
+        counts = counts_of(usage, images_are_text=self.images_are_text)
+        if not is_plain(usage) or min(counts) < 0:
+            reason = self._doubt(usage, counts)
+            if reason is not None:
+                return self._refused(reason)
         used: dict[str, Decimal] = {}
-        amount = Decimal(0)
-        for kind, count, accepted in counted(usage, images_are_text=self.images_are_text):
+        amount = _NOTHING
+        for kind, count in enumerate(counts):
             if count == 0:
                 continue
-            unit = next((name for name in accepted if name in self.rates), None)
-            reason = self._reason(kind, count, unit)
-            if reason is not None or unit is None:
-                return self._refused(reason)
-            used[unit] = self.rates[unit].at(usage.input_tokens)
-            amount = EXACT.add(amount, per_million(used[unit], count))
-        return self._priced(amount, used)
+            unit = self._units[kind]
+            if unit is None or (self.tier is not None and unit not in self.tier):
+                return self._refused(self._missing(kind))
+            used[unit] = rate = self.rates[unit].at(usage.input_tokens)
+            amount = EXACT.fma(rate, count, amount)
+        return self._priced(amount.scaleb(-6, EXACT), used)
 
-    def _refused(self, reason: Optional[str]) -> PricedCall:
-        return PricedCall(reason=reason, source=self.source, table_version=self.table_version)
-
-    def _reason(self, kind: str, count: int, unit: Optional[str]) -> Optional[str]:
-        if count < 0:
+    def _doubt(self, usage: Usage, counts: tuple[int, ...]) -> Optional[str]:
+        reason = unpriceable(usage)
+        if reason is None and min(counts) < 0:
             return "token counts do not add up"
-        if self.tier is not None and unit not in self.tier:
-            return "tier without a rate"
-        return None if unit is not None else f"no rate for {kind} tokens"
+        if reason is None and cached_image(usage) and not self.images_are_text:
+            return "no rate for cached image tokens"
+        return reason
+
+    def _missing(self, kind: int) -> str:
+        return f"no rate for {KINDS[kind][0]} tokens" if self.tier is None else "tier without a rate"
+
+    def _refused(self, reason: str) -> PricedCall:
+        return PricedCall(reason=reason, source=self.source, table_version=self.table_version)
 
     def _priced(self, amount: Decimal, used: dict[str, Decimal]) -> PricedCall:
         for unit, power in REQUEST_RATES.items():
@@ -100,8 +115,3 @@ class RateSet:
             table_version=self.table_version,
             currency=self.currency,
         )
-
-
-def per_million(rate: Decimal, count: int) -> Decimal:
-    """What `count` tokens cost at the price of a million, exactly."""
-    return EXACT.multiply(rate, Decimal(count)).scaleb(-6, EXACT)

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from itertools import combinations
 from os import PathLike
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from keito.pricing.kinds import images_are_text
 from keito.pricing.model_price import ModelPrice, PriceTableError
@@ -21,8 +20,17 @@ from keito.pricing.tiers import tier_name
 
 OWN_PRICES = "own prices"
 
-_Key = tuple[str, Optional[str], Optional[str]]
-_Names = tuple[Optional[str], tuple[str, ...]]
+_ModelKey = tuple[str, Optional[str]]
+
+
+class _Candidate(NamedTuple):
+    """An entry that names a model: when it holds, in which tier, what it names, and its rates."""
+
+    starts: datetime
+    ends: datetime
+    tier: Optional[str]
+    key: _ModelKey
+    rates: RateSet
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class PriceTable:
     prices: tuple[ModelPrice, ...]
     currency: str = "USD"
     version: Optional[str] = None
-    _search: Callable[..., tuple[ModelPrice, ...]] = field(init=False, repr=False, compare=False)
+    _search: Callable[..., tuple[_Candidate, ...]] = field(init=False, repr=False, compare=False)
 
     def __init__(self, prices: Iterable[ModelPrice], currency: str = "USD", version: Optional[str] = None) -> None:
         set_field = object.__setattr__
@@ -53,7 +61,7 @@ class PriceTable:
         set_field(self, "currency", checked_currency(currency))
         self._check_overlaps()
         set_field(self, "version", version or self._digest())
-        set_field(self, "_search", lru_cache(maxsize=1024)(self._matches))
+        set_field(self, "_search", lru_cache(maxsize=1024)(self._candidates))
 
     @classmethod
     def from_toml(cls, path: Union[str, PathLike[str]]) -> PriceTable:
@@ -94,27 +102,36 @@ class PriceTable:
             at: When the call began, with time zone.
             tier: The service tier, if any.
         """
-        names = tuple(name for name in models if name)
-        valid = [entry for entry in self._search(provider, names) if entry.holds(at)]
+        named = self._search(provider, tuple(name for name in models if name))
+        valid = [candidate for candidate in named if candidate.starts <= at < candidate.ends]
         if not valid:
             return None
-        wanted = tier_name(tier)
-        best = _model_key(valid[0])
-        chosen = next((e for e in valid if _model_key(e) == best and tier_name(e.tier) == wanted), None)
-        if chosen is None:
-            return "tier without a rate"
-        text_too = images_are_text(normalise(provider, names[0]).provider, chosen.rates)
-        return RateSet(chosen.rates, OWN_PRICES, self.version, self.currency, images_are_text=text_too)
+        wanted, best = tier_name(tier), valid[0].key
+        found = (candidate.rates for candidate in valid if candidate.tier == wanted and candidate.key == best)
+        return next(found, "tier without a rate")
 
-    def _matches(self, provider: Optional[str], names: tuple[str, ...]) -> tuple[ModelPrice, ...]:
+    def _candidates(self, provider: Optional[str], names: tuple[str, ...]) -> tuple[_Candidate, ...]:
         """The entries that name the model, the most exact one first."""
         ranked = [(rank, entry) for entry in self.prices for rank in [_rank(entry, provider, names)] if rank]
-        return tuple(entry for _, entry in sorted(ranked, key=lambda pair: pair[0], reverse=True))
+        ranked.sort(key=lambda pair: pair[0], reverse=True)
+        return tuple(self._candidate(entry, normalise(provider, names[0]).provider) for _, entry in ranked)
+
+    def _candidate(self, entry: ModelPrice, provider: Optional[str]) -> _Candidate:
+        rates = entry.rates
+        text_too = images_are_text(provider, rates)
+        found = RateSet(rates, OWN_PRICES, self.version, self.currency, images_are_text=text_too)
+        return _Candidate(entry.starts, entry.ends, tier_name(entry.tier), _model_key(entry), found)
 
     def _check_overlaps(self) -> None:
-        for (first, one), (second, other) in combinations(enumerate(self.prices, 1), 2):
-            if _key(one) == _key(other) and one.starts < other.ends and other.starts < one.ends:
-                raise PriceTableError(f"prices {first} and {second}: both are for {one.model!r} at the same time")
+        alike: dict[object, list[tuple[datetime, int, ModelPrice]]] = {}
+        for number, entry in enumerate(self.prices, 1):
+            alike.setdefault(_key(entry), []).append((entry.starts, number, entry))
+        for entries in alike.values():
+            entries.sort(key=lambda one: one[:2])
+            for (_, first, one), (begin, second, _) in zip(entries, entries[1:]):
+                if begin < one.ends:
+                    numbers = " and ".join(str(number) for number in sorted((first, second)))
+                    raise PriceTableError(f"prices {numbers}: both are for {one.model!r} at the same time")
 
     def _digest(self) -> str:
         content = repr((self.currency, sorted(repr(entry) for entry in self.prices)))
@@ -163,10 +180,10 @@ def _length(entry: ModelPrice, provider: Optional[str], name: str) -> Optional[t
     return (0, len(listed.model)) if any(base == listed.model for base, _ in snapshots) else None
 
 
-def _model_key(entry: ModelPrice) -> _Key:
+def _model_key(entry: ModelPrice) -> _ModelKey:
     name = normalise(entry.provider, entry.model)
-    return name.model, name.provider, None
+    return name.model, name.provider or provider_id(entry.provider)
 
 
-def _key(entry: ModelPrice) -> _Key:
-    return (*_model_key(entry)[:2], tier_name(entry.tier))
+def _key(entry: ModelPrice) -> tuple[_ModelKey, Optional[str]]:
+    return _model_key(entry), tier_name(entry.tier)

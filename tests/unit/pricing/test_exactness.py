@@ -4,16 +4,19 @@ import ast
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keito.metering import LLMCall, Usage
-from keito.pricing import price
+from keito.pricing import ModelPrice, PriceTable, price
+from keito.pricing.model_price import UNITS
 
 SOURCES = sorted((Path(__file__).parents[3] / "keito" / "pricing").glob("*.py"))
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
@@ -68,6 +71,25 @@ def test_amounts_are_those_of_genai_prices(
     )
     assert found.amount == theirs.total_price >= 0
     assert {type(rate) for rate in found.rates.values()} == {Decimal}
+
+
+anything = st.integers(-2, 4)
+
+
+@given(st.lists(anything, min_size=11, max_size=11), st.sampled_from([None, "{}"]))
+def test_counts_that_contradict_each_other_are_never_priced(counts: "list[int]", raw: Optional[str]) -> None:
+    names = [field.name for field in fields(Usage) if field.name.endswith("_tokens")]
+    usage = Usage(**dict(zip(names, counts)), raw=raw)
+    rates = dict.fromkeys(UNITS, Decimal(1))
+    for provider in ("acme", "google"):
+        table = PriceTable([ModelPrice("m", provider=provider, **rates)])
+        found = price(LLMCall(NOON, NOON, provider=provider, served_model="m", usage=usage), table)
+        if usage.total_tokens == 0:
+            assert found.reason == "no usage"
+        elif usage.problem is not None:
+            assert found.reason == usage.problem
+        elif found.amount is not None:
+            assert found.amount == Decimal(usage.total_tokens).scaleb(-6) + 1  # and the price of the request
 
 
 def test_a_sum_of_calls_is_exact() -> None:
