@@ -2,30 +2,42 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def run(keito_sandbox: Any, program_environment: Any, tmp_path: Any) -> "Callable[..., Any]":
-    """Runs a program against the sandbox, in a process of its own."""
+def start(keito_sandbox: Any, program_environment: Any, tmp_path: Any) -> "Callable[..., Any]":
+    """Starts a program against the sandbox, in a process of its own."""
 
-    def start(program: str, **variables: str) -> Any:
+    def begin(program: str, **variables: str) -> Any:
         environment = program_environment(
             KEITO_API_KEY=keito_sandbox.api_key,
             KEITO_ACCOUNT_ID=keito_sandbox.account_id,
             KEITO_BASE_URL=keito_sandbox.url,
             **variables,
         )
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(program)],
             env=environment,
             cwd=tmp_path,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
 
-    return start
+    return begin
+
+
+@pytest.fixture
+def run(start: Any) -> "Callable[..., Any]":
+    """Runs a program to its end."""
+
+    def finish(program: str, **variables: str) -> Any:
+        process = start(program, **variables)
+        out, errors = process.communicate(timeout=60)
+        return SimpleNamespace(returncode=process.returncode, stdout=out, stderr=errors)
+
+    return finish

@@ -1,6 +1,8 @@
 """The SDK in processes of its own: imports, logs, forks, and programs that end without closing anything."""
 
 import re
+import signal
+import time
 from typing import Any
 
 import pytest
@@ -170,23 +172,26 @@ def test_programs_that_close_nothing_end_quietly(run: Any) -> None:
         assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "task_tickets", "")
 
 
-def test_an_interrupted_call_leaves_the_client_usable(run: Any, keito_sandbox: Any) -> None:
+def test_an_interrupted_call_leaves_the_client_usable(start: Any, keito_sandbox: Any) -> None:
     keito_sandbox.faults.add("delay", path="clients", seconds=30)
-    done = run(
+    program = start(
         """
-        import os, signal, threading
         from keito import Keito
 
         client = Keito()
-        client.users.me()
-        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         try:
             list(client.clients.list())
         except KeyboardInterrupt:
             print("interrupted", client.users.me().id)
         """
     )
-    assert done.stdout.strip() == "interrupted usr_agent", done.stderr
+    deadline = time.monotonic() + 30
+    while not keito_sandbox.requests("GET", "/api/v2/clients"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    program.send_signal(signal.SIGINT)
+    out, errors = program.communicate(timeout=30)
+    assert out.strip() == "interrupted usr_agent", errors
 
 
 def test_without_the_extra(run: Any) -> None:
