@@ -62,7 +62,8 @@ class Position(Generic[T]):
     def _follows(self, page: "Page[T]") -> bool:
         if page.total_pages is not None:
             return self._number < page.total_pages
-        return page.links is not None and page.links.next is not None
+        repeated = page.page not in (None, self._number)  # a server that ignores `page` has a next one for ever
+        return page.links is not None and page.links.next is not None and not repeated
 
     def _beyond(self, number: int) -> range:
         """The pages to fetch ahead while page `number` is read."""
