@@ -1,5 +1,6 @@
 """Every endpoint, through both clients: what is sent, and what comes back."""
 
+import inspect
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,15 @@ from typing import Any
 import pytest
 
 from keito import KeitoConflictError, KeitoForbiddenError, KeitoNotFoundError, OutcomeTypes
+from keito.resources.clients import Clients
+from keito.resources.contacts import Contacts
+from keito.resources.expenses import Expenses
+from keito.resources.invoice_messages import InvoiceMessages
+from keito.resources.invoices import Invoices
+from keito.resources.projects import Projects
+from keito.resources.reports import Reports
+from keito.resources.tasks import Tasks
+from keito.resources.time_entries import TimeEntries
 from keito.types import (
     ApprovalStatus,
     ClientModel,
@@ -594,6 +604,35 @@ def test_a_deleted_invoice_answers_a_dict(client: Any, keito_sandbox: Any) -> No
     assert keito_sandbox.requests()[-1]["method"] == "DELETE"
     with pytest.raises(KeitoNotFoundError):
         client.invoices.get("inv_1")
+
+
+def parameters(name: str) -> "set[str]":
+    """The parameters of a method, without ids in the path and what all methods have."""
+    resource, method = name.split(".")
+    kinds = {
+        **{kind.__name__: kind for kind in (Clients, Contacts, Expenses, Invoices, Projects, Reports, Tasks)},
+        "TimeEntries": TimeEntries,
+        "Messages": InvoiceMessages,
+    }
+    found = inspect.signature(getattr(kinds[resource.title().replace("_", "")], method)).parameters
+    return set(found) - {"self", "id", "invoice_id", "request_options", "page", "per_page", "prefetch"}
+
+
+def test_the_tables_above_try_every_parameter() -> None:
+    for name, (_, _, _, given, _) in WRITES.items():
+        # Only a workspace that allows starts in the past takes it; see below.
+        assert set(given) == parameters(name) - ({"started_time"} if name == "time_entries.start" else set()), name
+    for name, (_, _, given, _) in LISTS.items():
+        if name != "team_time":
+            assert set(given) == parameters(f"{name}.list"), name
+
+
+def test_a_timer_may_start_in_the_past(connect: Any, keito_sandbox: Any) -> None:
+    keito_sandbox.seed(companies=[{"id": "acc_sandbox", "allow_past_timer_starts": True}])
+    connect().time_entries.start(
+        project_id="proj_support", task_id="task_tickets", spent_date="2026-03-05", started_time=time(9, 5)
+    )
+    assert keito_sandbox.requests()[-1]["body"]["started_time"] == "09:05"
 
 
 STAMPS = {"created_at": "2026-03-05T08:30:00Z", "updated_at": "2026-03-06T08:30:00.123000Z"}
