@@ -17,6 +17,7 @@ from langchain_core.outputs import LLMResult
 from typing_extensions import Self, Unpack
 
 from keito.billing import AgentBilling
+from keito.billing.guard import is_stop
 from keito.billing.policy import PolicyFields
 from keito.outbox import FlushReport
 from keito_langchain.translate import Translator
@@ -26,13 +27,15 @@ _Method = TypeVar("_Method", bound=Callable[..., None])
 
 
 def _never_raises(method: _Method) -> _Method:
-    """Callbacks are called inside the user's agent. LangChain hides their errors; these are counted and logged."""
+    """Callbacks are called inside the user's agent: errors are counted and logged, and only a budget may stop it."""
 
     @functools.wraps(method)
     def guarded(self: KeitoCallbackHandler, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:  # the agent never breaks
+            if is_stop(error):
+                raise
             self.billing.guard.caught(method.__name__, error)
 
     return cast("_Method", guarded)
@@ -44,7 +47,8 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         agent.invoke(question, config={"callbacks": [KeitoCallbackHandler()]})
 
     A root run, from its start to its end, becomes one time entry; the outcomes that were logged inside it become
-    outcomes, and its model calls become one expense. One handler may serve any number of runs at a time.
+    outcomes, and its model calls become one expense. One handler may serve any number of runs at a time. The `metadata`
+    of a root run's config are the attributes of the run, by which `AgentBilling(resolve=...)` chooses its policy.
 
     It sees what LangChain reports: on Python 3.10, async code must pass its `config` on to the models that it calls.
 
@@ -59,13 +63,14 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     """
 
     run_inline = True  # a thread switch for each event would cost ten times as much, and lose the context
-    raise_error = False
 
     def __init__(self, billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]) -> None:
         if billing is not None and policy_fields:
             raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
         self.billing = AgentBilling(**policy_fields) if billing is None else billing
         self._runs = Translator(self.billing)
+        # LangChain lets errors of callbacks through only then. Those that are no budget's never leave this class.
+        self.raise_error = self.billing.may_stop
 
     def __copy__(self) -> Self:
         return self
@@ -172,11 +177,11 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
     @_never_raises
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
-        self._runs.ended(run_id)
+        self._runs.ended(run_id, result=outputs)
 
     @_never_raises
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
-        self._runs.ended(run_id)
+        self._runs.ended(run_id, result=output)
 
     @_never_raises
     def on_retriever_end(

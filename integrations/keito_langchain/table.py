@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 from uuid import UUID
 from weakref import WeakKeyDictionary, ref
 
@@ -40,9 +41,10 @@ class RunTable:
         name: Optional[str],
         *,
         session_id: Optional[str] = None,
+        attributes: Optional[Mapping[str, Any]] = None,
         model: Optional[ModelStart] = None,
         enters: bool = False,
-    ) -> None:
+    ) -> Optional[Node]:
         """A LangChain run has started.
 
         Args:
@@ -50,18 +52,23 @@ class RunTable:
             parent_id: The id of the run around it. An id that is unknown here is no parent: this is a root then.
             name: Its name.
             session_id: Joins runs, if this one is a root.
+            attributes: What the program says of it, if this one is a root.
             model: What is known of it as a model call.
             enters: Whether the context of its code is one where the current run is not known from the root.
+
+        Returns:
+            What it is, unless it is known already.
         """
         with self._lock:
             if run_id in self._nodes:
-                return
-            node = self._node(run_id, parent_id, name, session_id)
+                return None
+            node = self._node(run_id, parent_id, name, session_id, attributes)
             node.model = model
             self._nodes[run_id] = node
         run, has_code = node.root.run, enters or (node.is_root and model is None)
         if has_code and current_run() is not run:
             node.outer, node.entered = enter_run(run), True
+        return node
 
     def end(self, run_id: UUID) -> Optional[Node]:
         """A LangChain run has ended; answers what it was, or `None` if that is known or it never started here."""
@@ -93,14 +100,23 @@ class RunTable:
         with self._lock:
             return self._late.pop(run_id, None)
 
-    def _node(self, run_id: UUID, parent_id: Optional[UUID], name: Optional[str], session_id: Optional[str]) -> Node:
+    def _node(
+        self,
+        run_id: UUID,
+        parent_id: Optional[UUID],
+        name: Optional[str],
+        session_id: Optional[str],
+        attributes: Optional[Mapping[str, Any]],
+    ) -> Node:
         root = self._root_around(parent_id, name)
         if root is not None:
             root.open.add(run_id)
             return Node(root)
         billing = self._billing()
         assert billing is not None  # the handler that calls this holds it
-        run = billing.start(name, session_id=session_id, framework="langchain", parent=self._block_around())
+        run = billing.start(
+            name, session_id=session_id, framework="langchain", parent=self._block_around(), attributes=attributes
+        )
         root = self._roots[run.uid] = Root(run, name)
         return Node(root, is_root=True)
 

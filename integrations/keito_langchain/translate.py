@@ -42,7 +42,7 @@ class Translator:
     ) -> None:
         """A chain, graph, tool or retriever has started."""
         # Tools enter, too: `abatch` starts its roots in tasks of their own, whose context tools don't see.
-        self._table.start(run_id, parent_id, name, session_id=_thread(metadata), enters=is_tool)
+        self._table.start(run_id, parent_id, name, session_id=_thread(metadata), attributes=metadata, enters=is_tool)
 
     def model_started(
         self,
@@ -53,7 +53,11 @@ class Translator:
         details: Mapping[str, Any],
         class_name: Optional[str] = None,
     ) -> None:
-        """A model was called."""
+        """A model is about to be called.
+
+        Raises:
+            KeitoBudgetExceeded: A budget that is to stop the agent is used up.
+        """
         about: Mapping[str, Any] = metadata or {}
         asked: Mapping[str, Any] = details.get("invocation_params") or {}
         model = about.get("ls_model_name") or asked.get("model") or asked.get("model_name")
@@ -61,7 +65,11 @@ class Translator:
         if provider == (class_name or "").lower():
             provider = None  # LangChain makes it up from the class where the class doesn't say
         start = ModelStart(provider, model, details.get("batch_size") or 1)
-        self._table.start(run_id, parent_id, name, session_id=_thread(metadata), model=start)
+        node = self._table.start(
+            run_id, parent_id, name, session_id=_thread(metadata), attributes=metadata, model=start
+        )
+        if node is not None:
+            self._check_budget(run_id, node)
 
     def model_ended(self, run_id: UUID, answer: Answer, error: Optional[BaseException] = None) -> None:
         """A model has answered or failed."""
@@ -79,11 +87,22 @@ class Translator:
             self._warn_if_uncounted(call)
         self._left(node, error)
 
-    def ended(self, run_id: UUID, error: Optional[BaseException] = None) -> None:
+    def ended(self, run_id: UUID, error: Optional[BaseException] = None, *, result: Any = None) -> None:
         """A chain, graph, tool or retriever has ended."""
         node = self._table.end(run_id)
         if node is not None:
+            if node.is_root and error is None:
+                node.root.run.set_result(result)
             self._left(node, error)
+
+    def _check_budget(self, run_id: UUID, node: Node) -> None:
+        """Stop a model call that a budget forbids. LangChain reports no end of a call that it didn't make."""
+        try:
+            node.root.run.check_budget()
+        except Exception as error:
+            if self._table.end(run_id) is not None:
+                self._left(node, error)
+            raise
 
     def _left(self, node: Node, error: Optional[BaseException]) -> None:
         root = node.root
@@ -103,6 +122,7 @@ class Translator:
 def _call(
     start: ModelStart, answer: Answer, error: Optional[BaseException], no_usage: Optional[NoUsage] = None
 ) -> LLMCall:
+    start.call.leave()
     return LLMCall(
         started_at=start.at,
         ended_at=datetime.now(timezone.utc),
@@ -110,19 +130,13 @@ def _call(
         requested_model=start.model,
         served_model=answer.model,
         usage=answer.usage,
-        no_usage=None if answer.usage is not None else no_usage or _why_no_usage(answer, error),
+        no_usage=None if answer.usage is not None else no_usage or NoUsage.after(error, answered=answer.started),
         tier=answer.tier,
         cached=answer.cached,
         error=None if error is None else type(error).__name__,
+        response_id=answer.response_id or start.call.response_id,
+        partial=error is not None and answer.usage is not None,
     )
-
-
-def _why_no_usage(answer: Answer, error: Optional[BaseException]) -> NoUsage:
-    if error is None:
-        return NoUsage.NOT_REPORTED
-    # Who stopped listening, or waited too long, may be charged for an answer that nobody saw.
-    stopped = RunStatus.after(error) is RunStatus.CANCELLED or any("Timeout" in kind for kind in _kinds(error))
-    return NoUsage.ABORTED if stopped or answer.started else NoUsage.FAILED
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:

@@ -23,7 +23,7 @@ class Meters:
     """What was spent of the budgets of days and projects, by all runs of a billing. Thread-safe."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # as that of a run's events
         self._spent: dict[_Scope, Spending] = {}
 
     def spending(self, policy: BillingPolicy, budget: Budget) -> Spending:

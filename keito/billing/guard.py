@@ -8,6 +8,14 @@ import threading
 _log = logging.getLogger("keito.billing")
 
 
+def is_stop(error: BaseException) -> bool:
+    """Whether it is the error by which a budget stops the agent: the only one of keito's that may reach it."""
+    # Imported here: an error is rare, and its class brings httpx along.
+    from keito.billing.exceeded import KeitoBudgetExceeded  # noqa: PLC0415
+
+    return isinstance(error, KeitoBudgetExceeded)
+
+
 class Guard:
     """Takes the errors of keito's own code where they must not reach the agent: counts all, logs each kind once.
 

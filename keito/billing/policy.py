@@ -267,7 +267,8 @@ def _markup(value: Any) -> Decimal:
 
 
 def _budgets(value: Any) -> tuple[Budget, ...]:
-    budgets: tuple[Any, ...] = () if value is None else (value,) if isinstance(value, Budget) else tuple(value)
+    several = isinstance(value, (list, tuple))
+    budgets: tuple[Any, ...] = tuple(value) if several else () if value is None else (value,)
     for budget in budgets:
         if not isinstance(budget, Budget):
             raise ValueError(f"budget is a keito.billing.Budget or several of them; got {value!r}")

@@ -118,9 +118,10 @@ def _metadata(window: Window, cost: Optional[RunCost]) -> dict[str, Any]:
 
 
 def _notes(window: Window, count: int, *, completed: bool) -> str:
-    runs = f"{count:,} run{'s' if count != 1 else ''}{'' if completed else ' that did not complete'}"
+    who = f" of {window.agent_id}" if window.agent_id else ""
+    how = "" if completed else " that did not complete"
     when = f", {window.key.label}" if window.key.label else ""
-    name = f"{runs} of {window.agent_id}{when}" if window.agent_id else f"{runs}{when}"
+    name = f"{count:,} run{'s' if count != 1 else ''}{who}{how}{when}"
     usage = window.used.usage
     fields = {
         "name": name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import Any, Optional, Union
 
@@ -62,7 +62,7 @@ def call_of(**given: Unpack[CallFields]) -> LLMCall:
         ValueError: The cost is not a number, or the time has no zone.
     """
     counted = given.get("input_tokens") is not None or given.get("output_tokens") is not None
-    now, cost = datetime.now().astimezone(), given.get("reported_cost")
+    now, cost = datetime.now(timezone.utc), given.get("reported_cost")
     return LLMCall(
         started_at=_with_zone(given.get("started_at")) or now,
         ended_at=now,

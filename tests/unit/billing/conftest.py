@@ -1,4 +1,6 @@
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -42,3 +44,16 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"KEITO_{name}", raising=False)
     for name in ("API_KEY", "ACCOUNT_ID", "BASE_URL"):
         monkeypatch.delenv(f"KEITO_{name}", raising=False)
+
+
+@pytest.fixture
+def eventually() -> "Callable[[Callable[[], bool]], None]":
+    """Wait until something that another thread does has happened."""
+
+    def wait(happened: "Callable[[], bool]") -> None:
+        give_up = time.monotonic() + 10
+        while not happened():
+            assert time.monotonic() < give_up
+            threading.Event().wait(0.005)
+
+    return wait

@@ -7,7 +7,7 @@ import pytest
 
 from keito import AsyncKeito, Keito, KeitoAuthError
 from keito.billing import AgentBilling, BillingPolicy, Outcome
-from keito.metering import AgentRun, current_run, log_outcome
+from keito.metering import AgentRun, RunStatus, current_run, log_outcome
 from keito.outbox import BillingRecord, FlushReport
 
 
@@ -188,3 +188,95 @@ def test_closing_leaves_a_given_client_open(policy: BillingPolicy) -> None:
 def test_closing_reaches_the_delivery(billing: AgentBilling, kept: Any) -> None:
     billing.close()
     assert kept.closed
+
+
+def test_a_block_with_a_project_of_its_own_is_billed_by_itself(billing: AgentBilling, kept: Any) -> None:
+    with billing.run("outer", session_id="s") as outer, billing.run("inner", project_id="other") as inner:
+        assert current_run() is inner
+        inner.log_outcome(Outcome("x"))
+        with billing.run("part"):
+            log_outcome(Outcome("y"))
+    found = [(record.body["project_id"], record.kind.value) for record in kept.records]
+    assert found == [("other", "time_entry"), ("other", "outcome"), ("other", "outcome"), ("proj", "time_entry")]
+    about = kept.records[0].body["metadata"]
+    assert (about["run"]["parent_id"], about["session_id"]) == (outer.uid, "s")
+    assert outer.duration_ns < outer.elapsed_ns
+
+
+def test_a_child_with_a_task_of_its_own_is_billed_when_its_block_ends(billing: AgentBilling, kept: Any) -> None:
+    async def main() -> None:
+        async with billing.run("outer") as run, run.child("own", task_id="other"):
+            pass
+
+    asyncio.run(main())
+    assert [(record.body["task_id"], record.body["notes"]) for record in kept.records] == [
+        ("other", "own"),
+        ("task", "outer"),
+    ]
+
+
+def test_an_empty_project_is_refused(billing: AgentBilling) -> None:
+    with billing.run() as run, pytest.raises(ValueError, match="project_id of a run is empty"):
+        run.child(project_id=" ")
+
+
+def test_each_run_is_billed_by_the_policy_that_is_resolved_for_it(policy: BillingPolicy, kept: Any) -> None:
+    tenants = {"acme": BillingPolicy("p-acme", "t-acme", agent_id="a"), "none": None}
+    billing = AgentBilling(policy, delivery=kept, resolve=lambda run: tenants[run.attributes["tenant"]])
+    for tenant in ("acme", "none", "unheard of"):
+        with billing.run(attributes={"tenant": tenant}), billing.run("part"):
+            pass
+    found = [(record.body["project_id"], record.body["metadata"]["keito"].get("flags")) for record in kept.records]
+    assert found == [("p-acme", None), ("proj", None), ("proj", ["not_routed"])]
+    assert kept.records[0].body["metadata"]["agent"] == {"id": "a"}
+    assert billing.guard.count == 1
+
+
+def test_the_outcome_may_depend_on_the_run_and_its_result(policy: BillingPolicy, kept: Any) -> None:
+    def outcome(run: AgentRun, result: Any) -> "list[Outcome]":
+        return [Outcome("line", 2, quantity=result)] if result else []
+
+    billing = AgentBilling(policy, delivery=kept, outcome=outcome)
+    for result in (3, 0):
+        with billing.run() as run:
+            run.set_result(result)
+        assert run.result is None
+    assert kinds(kept.records) == ["time_entry", "outcome", "time_entry"]
+    assert kept.records[1].body["metadata"]["outcome_quantity"] == 3
+
+
+def test_a_function_of_the_user_that_fails_costs_an_outcome_and_nothing_else(policy: BillingPolicy, kept: Any) -> None:
+    def outcome(run: AgentRun, result: Any) -> Outcome:
+        raise LookupError
+
+    billing = AgentBilling(policy, delivery=kept, outcome=outcome)
+    with billing.run():
+        pass
+    assert (kinds(kept.records), billing.guard.count) == (["time_entry"], 1)
+
+
+def test_the_policys_session_is_that_of_runs_without_one(policy: BillingPolicy, kept: Any) -> None:
+    billing = AgentBilling(policy, delivery=kept, session_id="daily")
+    with billing.run():
+        pass
+    with billing.run(session_id="own"):
+        pass
+    assert [record.body["metadata"]["session_id"] for record in kept.records] == ["daily", "own"]
+
+
+def test_a_run_that_was_started_by_hand_is_billed_as_a_block_too(billing: AgentBilling, kept: Any) -> None:
+    with billing.start("by hand") as run:
+        assert current_run() is run
+    run = billing.start("left behind")
+    billing.finish(run, RunStatus.ABANDONED)
+    billing.finish(run)
+    assert [record.body["metadata"]["keito"]["status"] for record in kept.records] == ["completed", "abandoned"]
+
+
+def test_billing_does_not_load_http_before_it_bills() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, keito.billing; print([m for m in ('httpx', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keito.billing import BillingPolicy, Outcome, records_for
+from keito.billing import BillingPolicy, Outcome, Post, records_for
 from keito.billing.charge import posted
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, Usage
 from keito.outbox import BillingRecord, RecordKind
@@ -325,3 +325,163 @@ def test_the_expense_is_the_sum_of_its_calls(policy: BillingPolicy, calls: "list
         assert Decimal(records[RecordKind.EXPENSE]["metadata"]["keito"]["cost_usd"]) == total
         assert records[RecordKind.EXPENSE]["total_cost"] == posted(total)
         assert Usage(*map(sum, zip(*calls))).total_tokens == sum(a + b for a, b in calls)
+
+
+def test_a_run_of_two_days_is_two_entries_and_says_its_usage_once(policy: BillingPolicy) -> None:
+    run = AgentRun(started_at=datetime(2026, 11, 20, 23, 30, tzinfo=timezone.utc))
+    run.record_llm_call(**MINI, input_tokens=10**6)
+    run.log_outcome(Outcome("done"))
+    records = records_for(ended(run, nanoseconds=HOUR), policy)
+    assert [record.key for record in records] == [f"{run.uid}-{part}" for part in ("time-0", "time-1", "outcome-0", "expense-0")]  # fmt: skip # noqa: E501
+    first, second = records[0].body, records[1].body
+    assert [body["spent_date"] for body in (first, second)] == ["2026-11-20", "2026-11-21"]
+    assert [body["hours"] for body in (first, second)] == [Decimal("0.5")] * 2
+    assert [body["metadata"]["keito"]["part"] for body in (first, second)] == ["1 of 2", "2 of 2"]
+    assert [("model" in body["metadata"], body["metadata"]["keito"].get("calls")) for body in (first, second)] == [
+        (True, 1),
+        (False, None),
+    ]
+    assert [record.body["spent_date"] for record in records[2:]] == ["2026-11-20"] * 2
+
+
+@pytest.mark.parametrize(
+    ("post", "kinds"),
+    [
+        (Post(time=False), ["outcome", "expense"]),
+        (Post(outcomes=False), ["time_entry", "expense"]),
+        (Post(expense=False), ["time_entry", "outcome"]),
+        (Post(time=False, outcomes=False, expense=False), []),
+    ],
+)
+def test_each_kind_of_record_can_be_switched_off(policy: BillingPolicy, post: Post, kinds: "list[str]") -> None:
+    run = AgentRun()
+    run.record_llm_call(**MINI, input_tokens=10)
+    run.log_outcome(Outcome("done"))
+    assert [record.kind.value for record in records_for(ended(run), replace(policy, post=post))] == kinds
+
+
+def test_an_abandoned_run_posts_what_its_policy_says(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    run.record_llm_call(**MINI, input_tokens=10)
+    ended(run, RunStatus.ABANDONED)
+    time, expense = records_for(run, policy)
+    assert (time.body["billable"], expense.kind) == (False, RecordKind.EXPENSE)
+    assert time.body["metadata"]["keito"]["status"] == "abandoned"
+    (only,) = records_for(run, replace(policy, abandoned=Post(time=False, outcomes=False)))
+    assert only.kind is RecordKind.EXPENSE
+
+
+def test_one_expense_for_each_model(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    for model, tokens in (("gpt-5-mini", 10**6), ("gpt-5", 10**5), ("gpt-17", 5)):
+        run.record_llm_call(provider="openai", model=model, input_tokens=tokens)
+    run.record_usage("web_search", 3, unit="search", cost="0.03")
+    expenses = [record for record in records_for(ended(run), replace(policy, expense_per="model")) if "expense" in record.key]  # fmt: skip # noqa: E501
+    assert [(record.key[-9:], record.body["total_cost"]) for record in expenses] == [
+        ("expense-0", Decimal("0.25")),
+        ("expense-1", Decimal("0.125")),
+        ("expense-2", Decimal("0.03")),
+    ]
+    assert [record.body["metadata"].get("model", {}).get("name") for record in expenses] == [
+        "gpt-5-mini",
+        "gpt-5",
+        None,
+    ]
+    assert expenses[2].body["notes"] == "web_search: 3 search"
+    assert len(expenses[0].body["metadata"]["keito"]["pricing"]) == 1
+
+
+def test_other_usage_is_named_and_its_cost_is_part_of_the_expense(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    run.record_llm_call(**MINI, input_tokens=10**6)
+    run.record_usage("web_search", 3, unit="search", cost="0.03")
+    run.record_usage("pages", 2, unit="page")
+    records = by_kind(records_for(ended(run), policy))
+    assert records[RecordKind.EXPENSE]["total_cost"] == Decimal("0.28")
+    assert records[RecordKind.TIME_ENTRY]["metadata"]["keito"]["usage"] == [
+        {"name": "web_search", "unit": "search", "quantity": "3", "cost_usd": "0.03"},
+        {"name": "pages", "unit": "page", "quantity": "2"},
+    ]
+
+
+def test_quality_and_parent_are_in_the_metadata(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    own = run.child(project_id="other")
+    own.set_quality(confidence="0.9", human_reviewed=False)
+    (time,) = records_for(ended(own), policy)
+    assert time.body["project_id"] == "other"
+    assert time.body["metadata"]["run"] == {"id": own.uid, "parent_id": run.uid}
+    assert time.body["metadata"]["quality"] == {"confidence": Decimal("0.9"), "human_reviewed": False}
+
+
+def test_partial_answers_are_counted(policy: BillingPolicy) -> None:
+    now = datetime.now(timezone.utc)
+    run = AgentRun()
+    run.record(LLMCall(now, now, provider="openai", served_model="gpt-5-mini", usage=Usage(10, 1), partial=True))  # fmt: skip # noqa: E501
+    assert records_for(ended(run), policy)[0].body["metadata"]["keito"]["partial_calls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "notes"),
+    [
+        ("{name} for {tenant}: {calls} calls, {input_tokens:,} in", "Ticket 1 for acme: 2 calls, 2,000 in"),
+        ("{agent}/{status}/{models}/{nothing}", "bot/completed/gpt-5-mini/"),
+        ("{secret}", "Ticket 1"),
+        ("{{literally}} {outcomes}", "{literally} 0"),
+        ("{name:d}", "Ticket 1"),
+        ("   ", "Ticket 1"),
+    ],
+)
+def test_notes_follow_a_template(policy: BillingPolicy, template: str, notes: str) -> None:
+    run = AgentRun("Ticket 1", agent_id="bot", attributes={"tenant": "acme", "secret": object(), 5: "x"})  # type: ignore[dict-item]
+    for _ in range(2):
+        run.record_llm_call(**MINI, input_tokens=1000)
+    ended(run)
+    assert records_for(run, replace(policy, notes=template))[0].body["notes"] == notes
+    run.set_notes("by hand")
+    assert records_for(run, replace(policy, notes=template))[0].body["notes"] == "by hand"
+
+
+amounts = st.one_of(st.none(), st.floats(0, 10**6), st.decimals(0, 10**6, places=7))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**6), amounts), max_size=8),
+    began=st.integers(1_577_836_800, 1_893_456_000),
+    nanoseconds=st.integers(0, 100 * HOUR),
+    fields=st.fixed_dictionaries(
+        {
+            "rounding": st.sampled_from(["none", "up_6", "nearest_15"]),
+            "markup": st.sampled_from(["1", "1.2"]),
+            "expense_per": st.sampled_from(["run", "model"]),
+            "cost_decimals": st.integers(0, 6),
+            "timezone": st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", None]),
+        }
+    ),
+    quantity=st.floats(0, 10**6),
+)
+def test_no_float_stands_between_usage_and_record(
+    policy: BillingPolicy, calls: Any, began: int, nanoseconds: int, fields: "dict[str, Any]", quantity: float
+) -> None:
+    run = AgentRun(started_at=datetime.fromtimestamp(began, timezone.utc))
+    for tokens_in, tokens_out, cost in calls:
+        run.record_llm_call(**MINI, input_tokens=tokens_in, output_tokens=tokens_out, reported_cost=cost)
+    run.record_usage("tool", quantity, cost=quantity)
+    run.set_quality(confidence=0.5)
+    run.log_outcome(Outcome("done", 0.99, quantity=1.5))
+    records = records_for(ended(run, nanoseconds=nanoseconds), replace(policy, **fields))
+    for record in records:
+        assert floats_in(record.body) == []
+        assert len(encode(record.body["metadata"])) <= METADATA_LIMIT
+    again = records_for(run, replace(policy, **fields))
+    assert [(record.key, encode(record.body)) for record in records] == [(r.key, encode(r.body)) for r in again]
+    assert len({record.key for record in records}) == len(records)
+
+
+def floats_in(value: object) -> "list[float]":
+    if isinstance(value, dict):
+        return [found for part in value.values() for found in floats_in(part)]
+    if isinstance(value, (list, tuple)):
+        return [found for part in value for found in floats_in(part)]
+    return [value] if isinstance(value, float) else []

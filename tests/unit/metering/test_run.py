@@ -1,13 +1,27 @@
 import asyncio
 import contextvars
+import decimal
 import logging
 import threading
+from datetime import datetime, timezone
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from keito.metering import AgentRun, NoUsage, Outcome, RunStatus, current_run, log_outcome
+from keito.metering import (
+    AgentRun,
+    LLMCall,
+    NoUsage,
+    OtherUsage,
+    Outcome,
+    RunStatus,
+    check_budget,
+    current_run,
+    log_outcome,
+    record_llm_call,
+)
 
 
 def test_children_roll_up_into_their_root_once() -> None:
@@ -165,3 +179,145 @@ def test_runs_side_by_side_do_not_see_each_other() -> None:
 )
 def test_how_a_block_is_left_says_how_the_run_ended(error: "BaseException | None", status: RunStatus) -> None:
     assert RunStatus.after(error) is status
+
+
+class Ledger:
+    """Keeps what a run hands over."""
+
+    def __init__(self) -> None:
+        self.folded: list[LLMCall] = []
+        self.noted = 0
+        self.checks = 0
+
+    def fold(self, call: LLMCall) -> None:
+        self.folded.append(call)
+
+    def note(self, call: LLMCall) -> None:
+        self.noted += 1
+
+    def check(self) -> None:
+        self.checks += 1
+
+
+def test_with_a_ledger_a_run_keeps_256_calls_and_hands_over_the_others() -> None:
+    ledger = Ledger()
+    run = AgentRun(ledger=ledger)
+    for number in range(300):
+        assert run.child().record_llm_call(input_tokens=number)
+    assert [call.usage.input_tokens for call in run.calls if call.usage] == list(range(256))
+    assert [call.usage.input_tokens for call in ledger.folded if call.usage] == list(range(256, 300))
+    assert ledger.noted == 300
+
+
+def test_an_answer_that_is_reported_twice_counts_once_in_a_run_and_its_children() -> None:
+    run = AgentRun()
+    assert run.record_llm_call(input_tokens=1, response_id="a")
+    assert not run.child().record_llm_call(input_tokens=2, response_id="a")
+    assert run.record_llm_call(input_tokens=3, response_id="b")
+    assert [call.usage.input_tokens for call in run.calls if call.usage] == [1, 3]
+    assert (run.repeated_calls, run.late_events) == (1, 0)
+    assert AgentRun().record_llm_call(input_tokens=2, response_id="a")  # another run is another bill
+
+
+def test_a_cached_answer_has_the_id_of_the_first_one_and_is_a_call_of_its_own() -> None:
+    run = AgentRun()
+    run.record_llm_call(input_tokens=1, response_id="a")
+    assert run.record_llm_call(input_tokens=1, response_id="a", cached=True)
+    assert [call.cached for call in run.calls] == [False, True]
+
+
+def test_ids_of_answers_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keito.metering.events._IDS_KEPT", 10)
+    run = AgentRun()
+    for number in range(12):
+        run.record_llm_call(input_tokens=1, response_id=str(number))
+    assert not run.record_llm_call(input_tokens=1, response_id="11")
+    assert run.record_llm_call(input_tokens=1, response_id="0")
+
+
+def test_a_child_with_a_project_or_task_of_its_own_is_a_root() -> None:
+    run = AgentRun("around", session_id="s", attributes={"tenant": "acme"})
+    for fields in ({"project_id": "p"}, {"task_id": "t"}):
+        own = run.child("own", **fields)
+        assert own.root is own
+        assert (own.parent_id, own.session_id, own.attributes) == (run.uid, "s", {"tenant": "acme"})
+        own.record_llm_call(input_tokens=5)
+        own.log_outcome(Outcome("x"))
+        own.end()
+    assert (run.calls, run.outcomes, run.is_open) == ((), (), True)
+
+
+def test_the_end_of_a_root_is_not_the_end_of_a_child_that_is_billed_by_itself() -> None:
+    run = AgentRun()
+    own = run.child(project_id="p")
+    run.end()
+    assert own.is_open
+    assert own.record_llm_call(input_tokens=1)
+
+
+def test_other_usage_is_added_up_by_name_and_unit() -> None:
+    run = AgentRun()
+    run.record_usage("web_search", cost="0.01")
+    run.child().record_usage("web_search", 2, cost=0.02)
+    run.record_usage("embedding", 1200, unit="token")
+    assert run.other_usage == (
+        OtherUsage("web_search", "call", Decimal(3), Decimal("0.03")),
+        OtherUsage("embedding", "token", Decimal(1200)),
+    )
+    run.end()
+    assert not run.record_usage("web_search")
+
+
+def test_kinds_of_other_usage_are_bounded_and_their_cost_is_complete() -> None:
+    run = AgentRun()
+    with decimal.localcontext(decimal.Context(prec=2)):
+        for number in range(1000):
+            run.record_usage(f"tool-{number}", cost="0.001")
+    assert len(run.other_usage) == 65
+    assert run.other_usage[-1] == OtherUsage("(others)", "use", Decimal(936), Decimal("0.936"))
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 101}, {"name": "x", "quantity": -1}, {"name": "x", "cost": "much"}])  # fmt: skip # noqa: E501
+def test_wrong_usage_is_refused(fields: "dict[str, Any]") -> None:
+    with pytest.raises(ValueError, match=r"usage|quantity|cost"):
+        AgentRun().record_usage(**fields)
+
+
+def test_quality_is_the_roots() -> None:
+    run = AgentRun()
+    run.child().set_quality(confidence=0.9)
+    run.set_quality(human_reviewed=True)
+    assert (run.confidence, run.human_reviewed) == (Decimal("0.9"), True)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        run.set_quality(confidence="1.01")
+
+
+def test_a_call_may_tell_its_own_time_which_needs_a_zone() -> None:
+    run, then = AgentRun(), datetime(2025, 5, 1, tzinfo=timezone.utc)
+    run.record_llm_call(input_tokens=1, started_at=then)
+    assert run.calls[0].started_at == then
+    with pytest.raises(ValueError, match="time zone"):
+        run.record_llm_call(input_tokens=1, started_at=then.replace(tzinfo=None))
+
+
+def test_calls_are_recorded_from_anywhere_inside(caplog: pytest.LogCaptureFixture) -> None:
+    assert not record_llm_call(model="gpt-5-mini", input_tokens=1)
+    assert "gpt-5-mini" in caplog.text
+
+    async def main() -> None:
+        async def part() -> None:
+            assert record_llm_call(model="gpt-5-mini", input_tokens=1)
+
+        await asyncio.gather(part(), asyncio.to_thread(record_llm_call, model="gpt-5", input_tokens=2))
+
+    with AgentRun() as run:
+        asyncio.run(main())
+    assert sorted(str(call.model) for call in run.calls) == ["gpt-5", "gpt-5-mini"]
+
+
+def test_the_budget_of_the_current_run_is_checked() -> None:
+    ledger = Ledger()
+    check_budget()
+    with AgentRun(ledger=ledger) as run, run.child():
+        check_budget()
+    assert ledger.checks == 1

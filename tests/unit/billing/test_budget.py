@@ -1,0 +1,187 @@
+import logging
+import threading
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from keito import KeitoError
+from keito.billing import AgentBilling, BillingPolicy, Budget, KeitoBudgetExceeded
+from keito.metering import AgentRun, check_budget
+
+
+@pytest.fixture
+def start(policy: BillingPolicy, kept: Any) -> Any:
+    def start(*budgets: Budget, **fields: Any) -> AgentBilling:
+        return AgentBilling(policy, delivery=kept, budget=budgets, **fields)
+
+    return start
+
+
+def call(run: AgentRun, cost: str = "0.5", tokens: int = 10) -> None:
+    run.record_llm_call(provider="x", model="m", input_tokens=tokens, output_tokens=0, reported_cost=cost)
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        (Budget(max_cost="1", stop=True), "cost 1.0 of 1"),
+        (Budget(max_tokens=20, stop=True), "tokens 20 of 20"),
+        (Budget(max_calls=2, stop=True), "calls 2 of 2"),
+    ],
+)
+def test_it_stops_before_the_call_after_the_last_that_fitted(start: Any, budget: Budget, says: str) -> None:
+    with start(budget).run() as run:
+        for _ in range(2):
+            run.check_budget()
+            call(run)
+        with pytest.raises(KeitoBudgetExceeded, match=says) as caught:
+            check_budget()
+        call(run)  # what was called is recorded all the same
+    assert (caught.value.run_id, isinstance(caught.value, KeitoError)) == (run.uid, True)
+    assert len(run.calls) == 3
+
+
+def test_a_budget_says_and_flags_and_stops_only_where_it_is_asked_to(
+    start: Any, kept: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with start(Budget(max_calls=1)).run() as run:
+        for _ in range(3):
+            run.check_budget()
+            call(run)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "calls 1 of 1" in caplog.text
+    assert kept.records[0].body["metadata"]["keito"]["flags"] == ["budget_exceeded"]
+
+
+def test_children_count_for_their_root(start: Any) -> None:
+    with start(Budget(max_calls=2, stop=True)).run() as run:
+        with run.child() as child:
+            call(child)
+        call(run)
+        with run.child() as child, pytest.raises(KeitoBudgetExceeded):
+            child.check_budget()
+
+
+def test_a_run_is_a_new_run(start: Any) -> None:
+    billing = start(Budget(max_calls=1, stop=True))
+    for _ in range(2):
+        with billing.run() as run:
+            run.check_budget()
+            call(run)
+
+
+@pytest.mark.parametrize("per", ["day", "project"])
+def test_days_and_projects_are_shared_by_their_runs(start: Any, per: Any) -> None:
+    billing = start(Budget(max_cost=1, per=per, stop=True), timezone="UTC")
+    for _ in range(2):
+        with billing.run() as run:
+            run.check_budget()
+            call(run)
+    with billing.run() as run, pytest.raises(KeitoBudgetExceeded):
+        run.check_budget()
+    with billing.run(project_id="another") as run:
+        run.check_budget()
+
+
+def test_yesterdays_spending_is_forgotten(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import datetime, timedelta, timezone
+    from types import SimpleNamespace
+
+    now = [datetime(2026, 11, 20, 12, tzinfo=timezone.utc)]
+    clock = SimpleNamespace(now=lambda zone: now[0].astimezone(zone))  # noqa: PLW0108
+    monkeypatch.setattr("keito.billing.account.datetime", clock)
+    billing = start(Budget(max_calls=1, per="day", stop=True))
+    for _ in range(5):
+        with billing.run() as run:
+            run.check_budget()
+            call(run)
+        now[0] += timedelta(days=1)
+    assert len(billing._meters._spent) <= 2
+
+
+def test_calls_without_a_price_are_nothing_or_the_end_by_choice(start: Any) -> None:
+    pytest.importorskip("genai_prices")
+    for unpriced, stops in (("allow", False), ("refuse", True)):
+        with start(Budget(max_cost=100, unpriced=unpriced, stop=True)).run() as run:
+            run.record_llm_call(provider="openai", model="gpt-17", input_tokens=10**9)
+            if stops:
+                with pytest.raises(KeitoBudgetExceeded, match="price of 1 calls is not known"):
+                    run.check_budget()
+            else:
+                run.check_budget()
+
+
+def test_cached_answers_cost_nothing_and_failed_calls_count_as_calls(start: Any) -> None:
+    with start(Budget(max_cost=1, max_tokens=5, stop=True)).run() as run:
+        run.record_llm_call(provider="x", model="m", input_tokens=10, cached=True)
+        run.check_budget()
+
+
+def test_several_budgets_hold_together(start: Any) -> None:
+    with start(Budget(max_calls=5), Budget(max_tokens=10, stop=True)).run() as run:
+        call(run, tokens=10)
+        with pytest.raises(KeitoBudgetExceeded, match="tokens 10 of 10"):
+            run.check_budget()
+
+
+def test_calls_from_many_threads_are_all_counted(start: Any) -> None:
+    with start(Budget(max_cost=80, stop=True)).run() as run:
+
+        def work() -> None:
+            for _ in range(20):
+                call(run)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with pytest.raises(KeitoBudgetExceeded, match=r"cost 80\.0 of 80"):
+            run.check_budget()
+
+
+def test_an_exceeded_budget_fails_the_run_and_bills_what_was_used(start: Any, kept: Any) -> None:
+    def work(run: AgentRun) -> None:
+        call(run)
+        run.check_budget()
+
+    with pytest.raises(KeitoBudgetExceeded), start(Budget(max_calls=1, stop=True)).run() as run:
+        work(run)
+    assert [record.kind.value for record in kept.records] == ["time_entry", "expense"]
+    assert kept.records[0].body["metadata"]["keito"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"max_cost": -1},
+        {"max_cost": "much"},
+        {"max_calls": 1.5},
+        {"max_tokens": True},
+        {"max_calls": 1, "per": "week"},
+        {"max_calls": 1, "unpriced": "guess"},
+    ],
+)
+def test_a_wrong_budget_is_refused(fields: "dict[str, Any]") -> None:
+    with pytest.raises(ValueError, match=r"budget|max_|per is"):
+        Budget(**fields)
+
+
+def test_costs_are_exact_and_equal_budgets_are_one() -> None:
+    assert Budget(max_cost=0.1).max_cost == Decimal("0.1")
+    assert Budget(max_cost="0.1") == Budget(max_cost=0.1)
+    assert {Budget(max_calls=1): 1}[replace(Budget(max_calls=1))] == 1
+
+
+def test_errors_of_budgets_stay_inside(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("keito.billing.account.price", broken)
+    billing = start(Budget(max_cost=1, stop=True))
+    with billing.run() as run:
+        call(run)
+    assert billing.guard.count >= 1
