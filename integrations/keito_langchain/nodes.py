@@ -8,6 +8,7 @@ from typing import Optional
 from uuid import UUID
 
 from keito.metering import AgentRun
+from keito.metering.framework_call import FrameworkCall
 
 
 def _now() -> datetime:
@@ -23,12 +24,14 @@ class ModelStart:
         model: The requested model.
         batch_size: How many prompts were asked together.
         at: When.
+        call: Tells metered clients below that this call is reported here.
     """
 
     provider: Optional[str]
     model: Optional[str]
     batch_size: int = 1
     at: datetime = field(default_factory=_now)
+    call: FrameworkCall = field(default_factory=FrameworkCall.enter)
 
 
 @dataclass

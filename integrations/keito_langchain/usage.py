@@ -58,7 +58,7 @@ def read_answer(response: Optional[LLMResult], run_id: UUID) -> Answer:
         model=about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model"),
         tier=about.get("service_tier") or langchain.tier_of(counted),
         cached=_is_cached(message, counted, run_id),
-        started=generation is not None,
+        started=generation is not None and not _is_refusal(about),
         counted_elsewhere=output.get("token_usage") == {},
         response_id=langchain.response_id(message, output),
     )
@@ -71,7 +71,13 @@ def from_usage_metadata(counted: Mapping[str, Any]) -> Optional[Usage]:
 
 def from_token_usage(raw: object) -> Optional[Usage]:
     """Tokens from a provider's own dictionary, in whichever dialect it is."""
-    return usage_of(raw) if isinstance(raw, Mapping) else None
+    return usage_of(raw)
+
+
+def _is_refusal(about: Mapping[str, Any]) -> bool:
+    """Whether LangChain made the message up from an error's HTTP response, to tell tracers of it."""
+    status = about.get("status_code")
+    return isinstance(status, int) and status >= 400
 
 
 def _is_cached(message: Optional[BaseMessage], counted: Optional[Mapping[str, Any]], run_id: UUID) -> bool:

@@ -35,7 +35,8 @@ class RunEvents:
     """
 
     def __init__(self, ledger: Optional[Ledger]) -> None:
-        self.lock = threading.Lock()
+        # Reentrant: the garbage collector may drop a metered stream, which records, while this thread holds it.
+        self.lock = threading.RLock()
         self.late = 0
         self.repeated = 0
         self._ledger = ledger

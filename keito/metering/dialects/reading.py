@@ -46,7 +46,7 @@ def field(source: object, *path: str) -> Any:
 
 
 def is_missing(value: object) -> bool:
-    """Whether `value` stands for nothing: `None`, an empty text, or the marker of a client library for what was unset."""
+    """Whether `value` stands for nothing: `None`, an empty text, or a client library's marker of what was not sent."""
     try:
         return value is not False and not value
     except Exception:  # such as the truth of an array

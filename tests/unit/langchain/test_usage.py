@@ -147,3 +147,9 @@ def test_nothing_is_read_from_nothing() -> None:
     assert read_answer(None, RUN) == Answer()
     assert read_answer(LLMResult(generations=[]), RUN) == Answer()
     assert not read_answer(LLMResult(generations=[[], []]), RUN).started
+
+
+@pytest.mark.parametrize(("status", "started"), [(500, False), (429, False), (200, True)])
+def test_the_message_that_langchain_makes_of_an_error_is_no_answer(status: int, started: bool) -> None:
+    message = AIMessage("", response_metadata={"body": {}, "headers": {}, "status_code": status})
+    assert read_answer(chat(message), RUN).started is started

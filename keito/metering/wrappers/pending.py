@@ -1,0 +1,109 @@
+"""A call of a metered client, from its start until it is recorded."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Optional
+
+from keito.metering.call import LLMCall, NoUsage
+from keito.metering.dialects.report import Report
+from keito.metering.framework_call import FrameworkCall
+from keito.metering.run import AgentRun
+from keito.metering.wrappers.endpoints import Endpoint
+from keito.metering.wrappers.guard import never_raises
+
+_log = logging.getLogger("keito.billing")
+_hinted: set[str] = set()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass
+class PendingCall:
+    """Records one call into the run in whose context it was started, once.
+
+    Attributes:
+        run: That run.
+        endpoint: What was called.
+        provider: Who answers.
+        model: The requested model.
+        above: The model call of a framework that this is a part of.
+        started_at: When it was sent.
+    """
+
+    run: AgentRun
+    endpoint: Endpoint
+    provider: str
+    model: Optional[str]
+    above: Optional[FrameworkCall] = field(default_factory=FrameworkCall.current)
+    started_at: datetime = field(default_factory=_now)
+    is_recorded: bool = False
+
+    @never_raises
+    def answered(self, answer: object) -> None:
+        """A whole answer is there."""
+        if self.is_recorded:
+            return
+        report = self.endpoint.read(answer, self.provider)
+        self.record(report, report.no_usage)
+
+    @never_raises
+    def failed(self, error: BaseException) -> None:
+        """There was no answer, or none that the client could make sense of."""
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        answered = isinstance(status, int) and status < 400
+        self.record(Report(), NoUsage.after(error, answered=answered), type(error).__name__)
+
+    @never_raises
+    def unreadable(self, error: Optional[Exception] = None) -> None:
+        """There was an answer, and nobody has made sense of it: it was raw and not parsed, or is malformed."""
+        self.record(Report(), NoUsage.NOT_REPORTED, None if error is None else type(error).__name__)
+
+    def knows(self, response_id: Optional[str]) -> None:
+        """Tell the framework above the id of the answer, by which both reports of the call are known as one."""
+        if self.above is not None and self.above.response_id is None:
+            self.above.response_id = response_id
+
+    def record(
+        self, report: Report, no_usage: Optional[NoUsage], error: Optional[str] = None, *, partial: bool = False
+    ) -> None:
+        """Record the call, the first time that this is called."""
+        if self.is_recorded:
+            return
+        self.is_recorded = True
+        self.knows(report.response_id)
+        if self._is_reported_above(report):
+            return
+        call = LLMCall(
+            started_at=self.started_at,
+            ended_at=_now(),
+            provider=self.provider,
+            requested_model=self.model,
+            served_model=report.model,
+            usage=report.usage,
+            no_usage=no_usage,
+            tier=report.tier,
+            error=error,
+            reported_cost=report.reported_cost,
+            response_id=report.response_id,
+            operation=self.endpoint.operation,
+            partial=partial,
+        )
+        self.run.record(call)
+        if no_usage is NoUsage.NOT_REPORTED:
+            _hint(call, self.endpoint.hint)
+
+    def _is_reported_above(self, report: Report) -> bool:
+        """Whether only the framework can report it: without an id, two reports would be two calls."""
+        is_chat = self.endpoint.operation != "embeddings"
+        return self.above is not None and report.response_id is None and is_chat
+
+
+def _hint(call: LLMCall, hint: str) -> None:
+    if hint not in _hinted:
+        _hinted.add(hint)
+        _log.warning("Model %s reported no token usage, so its cost is not known. %s", call.model, hint)
