@@ -122,6 +122,7 @@ class Translator:
 def _call(
     start: ModelStart, answer: Answer, error: Optional[BaseException], no_usage: Optional[NoUsage] = None
 ) -> LLMCall:
+    start.call.leave()
     return LLMCall(
         started_at=start.at,
         ended_at=datetime.now(timezone.utc),
@@ -133,7 +134,7 @@ def _call(
         tier=answer.tier,
         cached=answer.cached,
         error=None if error is None else type(error).__name__,
-        response_id=answer.response_id,
+        response_id=answer.response_id or start.call.response_id,
         partial=error is not None and answer.usage is not None,
     )
 
