@@ -26,7 +26,7 @@ class Invoices(Resource[Mode]):
     with_raw_response: raw_view[Invoices[SyncRaw], Invoices[AsyncRaw]] = raw_view()
 
     def __init__(self, mode: Mode) -> None:
-        super().__init__(mode)
+        self.mode = mode  # not by super(), which mypy cannot type for some orders of modules
         self.messages: InvoiceMessages[Mode] = InvoiceMessages(mode)
 
     @paginated
