@@ -63,9 +63,22 @@ class RunAccount:
         self._own: dict[Budget, Spending] = {}
         self._meters = meters
         self._guard = guard
+        self._waiting: list[LLMCall] = []
+        self._is_folding = False
 
     def fold(self, call: LLMCall) -> None:
         """Price a call at its own time and add it up. The run holds its lock meanwhile."""
+        self._waiting.append(call)
+        if self._is_folding:
+            return  # the garbage collector drops a stream in the midst of another fold, which goes on with it
+        self._is_folding = True
+        try:
+            while self._waiting:
+                self._add(self._waiting.pop(0))
+        finally:
+            self._is_folding = False
+
+    def _add(self, call: LLMCall) -> None:
         try:
             self.cost.add(call, price(call, self.policy.prices))
         except Exception as error:  # the agent never breaks, and the call is not lost

@@ -25,7 +25,7 @@ class Alarm:
         self._call = call
         self._timer: Optional[threading.Timer] = None
         self._at: Optional[datetime] = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def set(self, at: Optional[datetime]) -> None:
         """Wake up at `at`; `None` switches the alarm off."""

@@ -267,8 +267,8 @@ def _markup(value: Any) -> Decimal:
 
 
 def _budgets(value: Any) -> tuple[Budget, ...]:
-    several = isinstance(value, (list, tuple))
-    budgets: tuple[Any, ...] = tuple(value) if several else () if value is None else (value,)
+    given: Any = () if value is None else value
+    budgets: tuple[Any, ...] = (*given,) if type(given) in (list, tuple) else (given,)
     for budget in budgets:
         if not isinstance(budget, Budget):
             raise ValueError(f"budget is a keito.billing.Budget or several of them; got {value!r}")

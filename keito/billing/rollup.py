@@ -55,7 +55,9 @@ class Rollup:
         self._windows: dict[WindowKey, Window] = {}
         self._known: OrderedDict[str, None] = OrderedDict()
         self._carry: Carry = {}
-        self._lock = threading.Lock()
+        self._waiting: list[tuple[AgentRun, BillingPolicy, RunCost]] = []
+        self._is_adding = False
+        self._lock = threading.RLock()
         _rollups.add(self)
 
     @property
@@ -73,10 +75,15 @@ class Rollup:
     def add(self, run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[BillingRecord]:
         """Add an ended run and what it used; answers the records of windows that are over by now."""
         with self._lock:
-            if run.uid not in self._known:
-                self._remember(run.uid)
-                self._add(run, policy, cost)
-            return self._emit(self._due())
+            self._waiting.append((run, policy, cost))
+            if self._is_adding:
+                return []  # the garbage collector ends a run in the midst of another addition, which goes on with it
+            self._is_adding = True
+            try:
+                self._add_waiting()
+                return self._emit(self._due())
+            finally:
+                self._is_adding = False
 
     def due(self) -> list[BillingRecord]:
         """The records of the windows that are over."""
@@ -86,7 +93,15 @@ class Rollup:
     def close_windows(self) -> list[BillingRecord]:
         """The records of all windows. A window that is not over yet begins anew, and gives further records later."""
         with self._lock:
+            self._add_waiting()
             return self._emit(list(self._windows.values()))
+
+    def _add_waiting(self) -> None:
+        while self._waiting:
+            run, policy, cost = self._waiting.pop(0)
+            if run.uid not in self._known:
+                self._remember(run.uid)
+                self._add(run, policy, cost)
 
     def _remember(self, uid: str) -> None:
         self._known[uid] = None
@@ -129,9 +144,9 @@ class Rollup:
 
     def start_anew(self) -> None:
         """Forget everything. In a forked child what is open is the parent's to send."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._origin = uuid.uuid4().hex[:12]
-        self._windows, self._carry = {}, {}
+        self._windows, self._carry, self._waiting, self._is_adding = {}, {}, [], False
 
 
 _rollups: weakref.WeakSet[Rollup] = weakref.WeakSet()

@@ -1,4 +1,3 @@
-import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,7 @@ from keito.billing.cost import OTHER_MODELS, RunCost
 from keito.billing.records import cost_of
 from keito.metering import AgentRun, LLMCall, Usage
 from keito.outbox import BillingRecord
-from keito.pricing import ModelPrice, PriceTable
+from keito.pricing import ModelPrice, PricedCall, PriceTable
 from keito.types.given import encode
 
 pytest.importorskip("genai_prices")
@@ -145,7 +144,22 @@ def test_own_prices_in_another_currency_are_kept_apart() -> None:
     assert cost_of(run, BillingPolicy("p", "t", prices=table)).amounts == {"EUR": Decimal(2), "USD": Decimal("0.25")}
 
 
-@pytest.mark.skipif(not hasattr(sys, "getsizeof"), reason="counts bytes")
+def test_a_call_that_arrives_in_the_midst_of_a_fold_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keito.metering.events.CALLS_KEPT", 0)
+    run = AgentBilling(BillingPolicy("p", "t", "c"), delivery=Nowhere()).start()
+    inner = [LLMCall(NOW, NOW, served_model="inner", reported_cost=Decimal(1))]
+
+    def price(call: LLMCall, table: Any) -> PricedCall:
+        if inner:
+            run.record(inner.pop())  # as the garbage collector may, where it ends a stream
+        return PricedCall(amount=call.reported_cost)
+
+    monkeypatch.setattr("keito.billing.account.price", price)
+    run.record_llm_call(model="outer", input_tokens=1, reported_cost=2)
+    run.end()
+    assert cost_of(run, BillingPolicy("p", "t")).amounts == {"USD": Decimal(3)}
+
+
 def test_a_kept_call_takes_at_most_600_bytes() -> None:
     import tracemalloc
 

@@ -262,6 +262,24 @@ def test_windows_and_members_are_bounded(
     assert len(sent) == 3
 
 
+def test_a_run_that_ends_in_the_midst_of_an_addition_is_not_lost(
+    rollup: Rollup, hourly: BillingPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = [run_of()]
+
+    def flags_of(*given: Any) -> "list[str]":
+        if inner:
+            add(rollup, hourly, inner.pop())  # as the garbage collector may
+        return []
+
+    monkeypatch.setattr("keito.billing.rollup.flags_of", flags_of)
+    outer = run_of()
+    members = {f"{run.uid}-time-0" for run in (outer, inner[0])}
+    add(rollup, hourly, outer)
+    (time,) = rollup.close_windows()
+    assert set(time.members) == members
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_leaves_what_is_open_to_its_parent(rollup: Rollup, hourly: BillingPolicy) -> None:
     add(rollup, hourly, run_of())
