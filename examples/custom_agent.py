@@ -1,70 +1,58 @@
-"""An agent without a framework that bills itself: each outcome as it is reached, its time and its cost at the end.
+"""An agent without a framework that bills itself: its time, its outcomes, and what its model calls cost.
 
     python examples/custom_agent.py
 
 It runs as it is, on a Keito of its own; see local_keito.py for how it bills to your account.
 """
 
-import os
 import sys
 import time
-from datetime import datetime, timezone
-from decimal import Decimal
-from typing import Any
-from uuid import uuid4
 
-from local_keito import keito_account
+from local_keito import keito_account, stop
 
-from keito import AgentMetadata, Keito, OutcomeTypes
+from keito import Keito, OutcomeTypes
+from keito.billing import AgentBilling, Budget, Outcome
+from keito.metering import check_budget, log_outcome, record_llm_call
 
 LEADS = {"Ada Reyes": "We need 40 seats by May.", "Bo Lind": "Just looking around.", "Cy Moss": "Ten seats, please."}
 
 
 def is_qualified(text: str) -> bool:
-    time.sleep(0.2)  # a model would be asked here
+    check_budget()  # raises KeitoBudgetExceeded instead of asking the model once too often
+    time.sleep(0.1)  # a model would be asked here; it says what it counted
+    record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=600, output_tokens=30)
     return "seats" in text
 
 
-def qualify_leads(keito: Keito, project: str, task: str, category: str) -> None:
-    run, began = str(uuid4()), time.perf_counter()
-    day: dict[str, Any] = {"project_id": project, "spent_date": datetime.now(timezone.utc).date()}
-    about = AgentMetadata.build(
-        agent_id="lead-agent", run_id=run, model_name="gpt-5-mini", tokens_in=1800, tokens_out=90
-    )
-    about["session_id"] = run
-
-    for number, (lead, text) in enumerate(LEADS.items()):
+def qualify_leads() -> None:
+    """Nothing here knows what it is billed to, nor that it is."""
+    for lead, text in LEADS.items():
         if is_qualified(text):
-            notes = f"{lead} qualified"
-            keito.outcomes.log(
-                **day,
-                task_id=task,
-                outcome_type=OutcomeTypes.LEAD_QUALIFIED,
-                description=notes,
-                unit_price=12,
-                metadata={"session_id": run},
-                # With a key of its own the call may be repeated, by keito or by you: Keito keeps one entry for it.
-                request_options={"idempotency_key": f"{run}-outcome-{number}"},
-            )
-            print(f"  Outcome     $12.00      {notes}")
+            log_outcome(Outcome(OutcomeTypes.LEAD_QUALIFIED, unit_price=12, description=f"{lead} qualified"))
 
-    hours = round((time.perf_counter() - began) / 3600, 6)
-    notes = f"{len(LEADS)} leads looked at"
-    keito.time_entries.create(**day, task_id=task, hours=hours, notes=notes, source="agent", metadata=about)
-    print(f"  Time entry  {hours:.6f} h  {notes}")
 
-    cost, notes = Decimal("0.00063"), "gpt-5-mini: 1,800 input + 90 output tokens"
-    keito.expenses.create(
-        **day, expense_category_id=category, total_cost=cost, notes=notes, source="agent", metadata=about
-    )
-    print(f"  Expense     ${cost}    {notes}")
+def show(keito: Keito, session: str) -> None:
+    """What the run became on Keito."""
+    for entry in reversed(list(keito.time_entries.list(source="agent"))):
+        metadata = entry.metadata or {}
+        if metadata.get("session_id") == session and "outcome_type" in metadata:
+            print(f"  Outcome     ${metadata['outcome_unit_price']:.2f}      {entry.notes}")
+        elif metadata.get("session_id") == session:
+            print(f"  Time entry  {entry.hours:.6f} h  {entry.notes}")
+    for expense in keito.expenses.list(source="agent"):
+        if (expense.metadata or {}).get("session_id") == session:
+            print(f"  Expense     ${expense.total_cost:.5f}    {expense.notes}")
 
 
 def main() -> int:
     with keito_account("KEITO_EXPENSE_CATEGORY_ID") as where, Keito() as keito:
         print(f"A plain Python agent qualifies {len(LEADS)} leads, billed to {where}.\n")
-        ids = (os.environ[f"KEITO_{name}_ID"] for name in ("PROJECT", "TASK", "EXPENSE_CATEGORY"))
-        qualify_leads(keito, *ids)
+        billing = AgentBilling(client=keito, budget=Budget(max_calls=50, stop=True))
+        with billing.run(f"{len(LEADS)} leads looked at", trigger="nightly") as run:
+            qualify_leads()
+        if not billing.flush().complete:
+            stop("Not everything reached Keito; the log says why.")
+        show(keito, run.session_id)
     return 0
 
 

@@ -24,9 +24,14 @@ SAYS = {
         "was it sent? False",
     ],
     "invoice": ["308.88", "169.84", "1067.90", "is open now", "403 forbidden"],
+    "multi_tenant": [
+        "acme    3 tickets at $0.99   LLM cost $0.010950",
+        "globex  2 tickets at $1.50   LLM cost $0.008760",
+    ],
     "manual_billing": ["0.25 h  Triage", "Ticket 4822 resolved", "$0.0042", "Project     Support, billable"],
     "support_agent": ["Ticket 4821 resolved", "5 records delivered."],
 }
+NEEDS = {"custom_agent": "genai_prices", "multi_tenant": "genai_prices", "support_agent": "langchain"}
 
 
 def start(name, **variables):
@@ -50,7 +55,7 @@ def ended(process):
 @pytest.fixture(scope="module")
 def alone():
     """All examples, run at the same time without any variable set."""
-    names = [name for name in SAYS if name != "support_agent" or importlib.util.find_spec("langchain")]
+    names = [name for name in SAYS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
     running = {name: start(name) for name in names}
     return {name: ended(process) for name, process in running.items()}
 
@@ -62,7 +67,7 @@ def test_every_example_is_tested():
 @pytest.mark.parametrize("name", sorted(SAYS))
 def test_it_runs_as_it_is(name, alone):
     if name not in alone:
-        pytest.skip("needs langchain")
+        pytest.skip(f"needs {NEEDS[name]}")
     output, complaints, status = alone[name]
     assert (status, complaints) == (0, "")
     assert "a Keito on this machine (http://127.0.0.1:" in output
