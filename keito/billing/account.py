@@ -11,8 +11,9 @@ from keito.billing.budget import Budget, Spending
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
+from keito.billing.pricing import add_call
 from keito.metering import LLMCall
-from keito.pricing import PricedCall, price
+from keito.pricing import price
 
 _log = logging.getLogger("keito.billing")
 
@@ -80,10 +81,9 @@ class RunAccount:
 
     def _add(self, call: LLMCall) -> None:
         try:
-            self.cost.add(call, price(call, self.policy.prices))
-        except Exception as error:  # the agent never breaks, and the call is not lost
+            add_call(self.cost, call, self.policy)
+        except Exception as error:  # the agent never breaks
             self._guard.caught("fold", error)
-            self.cost.add(call, PricedCall(reason=f"pricing failed ({type(error).__name__})"))
 
     def note(self, call: LLMCall) -> None:
         """Count a call for the budgets."""

@@ -139,7 +139,7 @@ class AgentBilling:
             name,
             agent_id=self.policy.agent_id,
             framework=framework,
-            session_id=session_id or (self.policy.session_id if parent is None else None),
+            session_id=session_id,
             trigger=trigger,
             parent=parent,
             owner=self,
@@ -222,6 +222,8 @@ class AgentBilling:
             policy = self.policy.routed(run)
         account.policy = policy
         run.agent_id = policy.agent_id
+        if run.session_id == run.uid:  # the run names no session
+            run.session_id = policy.session_id or run.uid
 
     def _log_policys_outcomes(self, run: AgentRun) -> None:
         wanted = self.policy_of(run).outcome

@@ -184,10 +184,10 @@ class RunCost:
             self.failed += not call.cached
             return
         row = self._row(call.provider, call.model or UNKNOWN_MODEL)
+        if call.usage is not None:
+            row.count(call.usage)  # first: where it fails, nothing is counted yet
         row.calls += 1
         self.partial += call.partial
-        if call.usage is not None:
-            row.count(call.usage)
         if priced.amount is None:
             self._miss(row, call, str(call.no_usage or priced.reason))
         else:

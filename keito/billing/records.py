@@ -13,13 +13,11 @@ from keito.billing.expenses import expenses_for, not_converted
 from keito.billing.metadata import cost_facts, fit, keito_facts, outcome_fields, readable, run_metadata
 from keito.billing.notes import fill
 from keito.billing.policy import BillingPolicy
+from keito.billing.pricing import add_call
 from keito.billing.timesheet import Line, lines_for, work_days
-from keito.metering import AgentRun, LLMCall, Outcome, RunStatus
+from keito.metering import AgentRun, Outcome, RunStatus
 from keito.metering.by_hand import EXACT
 from keito.outbox import BillingRecord, RecordKind
-from keito.pricing import PricedCall, price
-
-_UNCHARGED = PricedCall()
 
 
 def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
@@ -58,7 +56,7 @@ def cost_of(run: AgentRun, policy: BillingPolicy) -> RunCost:
     """What the calls of a run cost. Each call is priced by itself; those that its ledger has taken over already are."""
     cost = RunCost()
     for call in run.calls:
-        cost.add(call, _price(call, policy))
+        add_call(cost, call, policy)
     if isinstance(run.ledger, RunAccount):
         cost.merge(run.ledger.cost)
     cost.add_other(run.other_usage)
@@ -90,10 +88,6 @@ def outcome_records(run: AgentRun, policy: BillingPolicy) -> Iterator[BillingRec
     if policy.post_after(run.status).outcomes:
         for number, outcome in enumerate(run.outcomes):
             yield _outcome(run, policy, outcome, number)
-
-
-def _price(call: LLMCall, policy: BillingPolicy) -> PricedCall:
-    return price(call, policy.prices) if call.chargeable else _UNCHARGED
 
 
 def _records(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:

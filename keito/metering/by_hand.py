@@ -21,7 +21,10 @@ _TEXT_LIMIT = 100
 """Characters of the name and unit of a usage."""
 
 _COUNTS = {
+    "input_tokens",
+    "output_tokens",
     "cache_read_tokens",
+    "cache_write_tokens",
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "reasoning_tokens",
@@ -59,18 +62,18 @@ def call_of(**given: Unpack[CallFields]) -> LLMCall:
     """The model call that these fields describe.
 
     Raises:
-        ValueError: The cost is not a number, or the time has no zone.
+        ValueError: A count is no whole number, the cost is not a number, or the time has no zone.
     """
     counted = given.get("input_tokens") is not None or given.get("output_tokens") is not None
     now, cost = datetime.now(timezone.utc), given.get("reported_cost")
     return LLMCall(
         started_at=_with_zone(given.get("started_at")) or now,
         ended_at=now,
-        provider=given.get("provider"),
-        served_model=given.get("model"),
+        provider=text_of(given.get("provider")),
+        served_model=text_of(given.get("model")),
         usage=_usage(given) if counted else None,
         no_usage=None if counted else NoUsage.NOT_REPORTED,
-        tier=given.get("tier"),
+        tier=text_of(given.get("tier")),
         cached=given.get("cached", False),
         reported_cost=None if cost is None else exact("reported_cost", cost),
         response_id=given.get("response_id"),
@@ -78,16 +81,28 @@ def call_of(**given: Unpack[CallFields]) -> LLMCall:
 
 
 def _usage(given: CallFields) -> Usage:
-    counts: dict[str, Any] = {name: count for name, count in given.items() if name in _COUNTS}
-    writes = given.get("cache_write_tokens")
-    if writes is None:
-        writes = counts.get("cache_write_5m_tokens", 0) + counts.get("cache_write_1h_tokens", 0)
-    return Usage(
-        input_tokens=given.get("input_tokens") or 0,
-        output_tokens=given.get("output_tokens") or 0,
-        cache_write_tokens=writes,
-        **counts,
-    )
+    counts: dict[str, Any] = {name: _count(name, count) for name, count in given.items() if name in _COUNTS}
+    if given.get("cache_write_tokens") is None:
+        counts["cache_write_tokens"] = counts.get("cache_write_5m_tokens", 0) + counts.get("cache_write_1h_tokens", 0)
+    return Usage(**counts)
+
+
+def _count(name: str, value: Any) -> int:
+    """A count as providers' clients give it: `None` where there is nothing to count."""
+    if value is None:
+        return 0
+    try:
+        whole = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is a whole number; got {value!r}") from None
+    if whole != value:
+        raise ValueError(f"{name} is a whole number; got {value!r}")
+    return whole
+
+
+def text_of(value: Optional[object]) -> Optional[str]:
+    """A name or id as text, whatever object a program keeps it in."""
+    return None if value is None else str(value)
 
 
 def _with_zone(moment: Optional[datetime]) -> Optional[datetime]:

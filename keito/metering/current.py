@@ -46,7 +46,7 @@ def record_llm_call(**fields: Unpack[CallFields]) -> bool:
         Whether it counts. Without a run around the code it is not billed, and a warning says so.
 
     Raises:
-        ValueError: The cost is not a number, or `started_at` has no time zone.
+        ValueError: A count is no whole number, the cost is not a number, or `started_at` has no time zone.
     """
     run = current_run()
     if run is None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from keito.metering.biller import Biller, Ledger
-from keito.metering.by_hand import Number, OtherUsage, call_of, exact
+from keito.metering.by_hand import Number, OtherUsage, call_of, exact, text_of
 from keito.metering.call import LLMCall
 from keito.metering.current import enter_run, leave_run
 from keito.metering.events import RunEvents
@@ -74,15 +74,15 @@ class AgentRun:
     ) -> None:
         is_part = parent is not None and project_id is None and task_id is None
         self.uid = uid or uuid.uuid4().hex
-        self.name = name
+        self.name = text_of(name)
         self.agent_id = agent_id
         self.framework = framework
-        self.trigger = trigger
+        self.trigger = text_of(trigger)
         self.project_id = project_id
         self.task_id = task_id
         self.root: AgentRun = parent.root if parent is not None and is_part else self
         self.parent_id = None if parent is None else parent.uid
-        self.session_id: str = session_id or (self.uid if parent is None else parent.session_id)
+        self.session_id: str = text_of(session_id) or (self.uid if parent is None else parent.session_id)
         self.owner: Optional[Biller] = owner if parent is None else parent.owner
         self.ledger: Optional[Ledger] = self.root.ledger if is_part else ledger
         self.attributes: Mapping[str, Any] = {**(parent.attributes if parent is not None else {}), **(attributes or {})}
@@ -210,7 +210,7 @@ class AgentRun:
             Whether it counts: not after the end of the run, nor a second time.
 
         Raises:
-            ValueError: The cost is not a number, or `started_at` has no time zone.
+            ValueError: A count is no whole number, the cost is not a number, or `started_at` has no time zone.
         """
         return self.record(
             call_of(
@@ -269,7 +269,7 @@ class AgentRun:
 
     def set_notes(self, notes: str) -> None:
         """Set the text of the time entry."""
-        self.notes = notes
+        self.notes = text_of(notes)
 
     def set_result(self, result: Any) -> None:
         """Keep what the agent came to, for a policy whose outcome depends on it. It is not posted."""

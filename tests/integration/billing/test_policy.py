@@ -1,6 +1,8 @@
 """Policies, against a Keito: tenants, projects of their own, rollups, budgets."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -153,3 +155,27 @@ def test_two_hundred_tenants_need_no_configuration_each(make: Make, books: Any, 
             spend()
     billing.flush()
     assert sorted(expense.total_cost for expense in books.expenses) == [2.5, 2.5]
+
+
+@pytest.mark.parametrize("ending", ["", "billing.close()", "raise SystemExit(3)"])
+def test_a_program_that_ends_sends_its_open_windows(
+    keito_sandbox: SandboxServer, books: Any, program_environment: Any, ending: str
+) -> None:
+    code = f"""
+from keito.billing import AgentBilling
+billing = AgentBilling(rollup="day")
+for _ in range(3):
+    with billing.run():
+        pass
+{ending}
+"""
+    environment = program_environment(
+        KEITO_BASE_URL=keito_sandbox.url,
+        KEITO_API_KEY=keito_sandbox.api_key,
+        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
+        KEITO_PROJECT_ID=keito_sandbox.project_id,
+        KEITO_TASK_ID=keito_sandbox.task_id,
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3 if "Exit" in ending else 0, "")
+    assert sum(entry.metadata["keito"]["rollup"]["records"] for entry in books.times) == 3

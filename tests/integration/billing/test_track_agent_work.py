@@ -233,3 +233,14 @@ def test_work_in_streams_of_an_async_generator(
 
     asyncio.run(main())
     assert [entry.metadata["model"]["tokens_in"] for entry in books.times] == [6]
+
+
+def test_it_works_on_trio(keito_sandbox: SandboxServer, books: Any, place: "dict[str, Any]") -> None:
+    trio = pytest.importorskip("trio")
+
+    async def main() -> None:
+        async with async_client(keito_sandbox) as client, client.track_agent_work(**place) as work:
+            work.report_tokens(input=5, output=5)
+
+    trio.run(main)
+    assert len(books.times) == len(books.expenses) == 1

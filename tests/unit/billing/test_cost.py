@@ -154,7 +154,7 @@ def test_a_call_that_arrives_in_the_midst_of_a_fold_is_not_lost(monkeypatch: pyt
             run.record(inner.pop())  # as the garbage collector may, where it ends a stream
         return PricedCall(amount=call.reported_cost)
 
-    monkeypatch.setattr("keito.billing.account.price", price)
+    monkeypatch.setattr("keito.billing.pricing.price", price)
     run.record_llm_call(model="outer", input_tokens=1, reported_cost=2)
     run.end()
     assert cost_of(run, BillingPolicy("p", "t")).amounts == {"USD": Decimal(3)}
@@ -179,3 +179,16 @@ def test_a_kept_call_takes_at_most_600_bytes() -> None:
     finally:
         tracemalloc.stop()
     assert taken / 256 <= 600
+
+
+def test_a_call_whose_counts_are_no_numbers_does_not_cost_the_run_its_bill(caplog: pytest.LogCaptureFixture) -> None:
+    run = AgentRun()
+    wrong: Any = "many"
+    run.record(LLMCall(NOW, NOW, provider="openai", served_model="gpt-5", usage=Usage(input_tokens=wrong)))
+    run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=10**6)
+    run.end(elapsed_ns=1)
+    time, expense = records_for(run, BillingPolicy("p", "t", "c"))
+    assert expense.body["total_cost"] == Decimal("0.25")
+    (gap,) = time.body["metadata"]["keito"]["unpriced"]
+    assert (gap["model"], gap["calls"]) == ("gpt-5", 1)
+    assert "gpt-5" in caplog.text

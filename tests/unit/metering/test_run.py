@@ -6,7 +6,8 @@ import threading
 from datetime import datetime, timezone
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from keito.metering import (
     OtherUsage,
     Outcome,
     RunStatus,
+    Usage,
     check_budget,
     current_run,
     log_outcome,
@@ -321,3 +323,24 @@ def test_the_budget_of_the_current_run_is_checked() -> None:
     with AgentRun(ledger=ledger) as run, run.child():
         check_budget()
     assert ledger.checks == 1
+
+
+def test_details_that_a_provider_leaves_empty_are_nothing() -> None:
+    run, empty = AgentRun(), cast("int", None)
+    run.record_llm_call(input_tokens=5, output_tokens=1, cache_read_tokens=empty, reasoning_tokens=empty)
+    assert run.calls[0].usage == Usage(input_tokens=5, output_tokens=1)
+
+
+@pytest.mark.parametrize("count", ["many", 1.5, float("nan"), float("inf")])
+def test_counts_are_whole_numbers(count: Any) -> None:
+    run = AgentRun()
+    with pytest.raises(ValueError, match="input_tokens is a whole number"):
+        run.record_llm_call(input_tokens=count)
+    assert run.record_llm_call(input_tokens=cast("int", 5.0))
+
+
+def test_names_and_sessions_may_be_any_object() -> None:
+    uid = uuid4()
+    run = AgentRun(cast("str", 4821), session_id=cast("str", uid), trigger=cast("str", uid))
+    run.set_notes(cast("str", 5))
+    assert (run.name, run.session_id, run.trigger, run.notes) == ("4821", str(uid), str(uid), "5")
