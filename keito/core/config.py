@@ -60,9 +60,11 @@ def base_url_of(given: Optional[str] = None) -> httpx.URL:
         url = httpx.URL(text)
         usable = bool(url.host) and (url.port or 0) < 65536
     except (httpx.InvalidURL, TypeError, ValueError):  # ValueError: the host is no valid IDNA
-        raise refused("base_url", text, "must be an http or https URL") from None
+        raise refused("base_url", text, "must be an http or https URL, such as https://app.keito.io") from None
     if url.scheme not in ("http", "https") or not usable or url.query or url.fragment:
-        raise refused("base_url", text, "must be an http or https URL, without query or fragment")
+        raise refused(
+            "base_url", text, "must be an http or https URL such as https://app.keito.io, without query or fragment"
+        )
     if url.userinfo:
         raise refused("base_url", "...", "must not hold credentials")
     if url.scheme == "http" and not _is_loopback(url.host) and os.environ.get("KEITO_ALLOW_HTTP") != "1":

@@ -34,7 +34,9 @@ def lost(error: Exception, wire: Wire) -> Lost:
     sent = not isinstance(error, _NOT_SENT)
     what = ("no answer in time from" if sent else "no connection in time to") if timed_out else None
     what = what or ("the connection broke to" if sent else "no connection to")
-    return Lost(f"{what} {wire.base_url.host} ({str(error) or type(error).__name__})", timed_out, sent)
+    return Lost(
+        f"{what} {wire.base_url.netloc.decode('ascii')} ({str(error) or type(error).__name__})", timed_out, sent
+    )
 
 
 def content_seen(response: httpx.Response) -> bytes:

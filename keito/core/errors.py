@@ -36,6 +36,9 @@ class KeitoError(Exception):
     headers: Mapping[str, str] = {}
     raw_response: Optional[httpx.Response] = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class KeitoApiError(KeitoError):
     """The API answered with something else than the success that was asked for.

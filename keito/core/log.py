@@ -4,15 +4,17 @@ import logging
 import os
 
 logger = logging.getLogger("keito")
-logger.addHandler(logging.NullHandler())
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
 
 
 def log_to_stderr_if_asked() -> None:
     """Obey `KEITO_LOG=info` (a line a request) or `debug` (and why it is sent again)."""
-    level = _LEVELS.get(os.environ.get("KEITO_LOG", "").lower())
+    asked = os.environ.get("KEITO_LOG", "")
+    level = _LEVELS.get(asked.lower())
     if level is None:
+        if asked:
+            logger.warning("KEITO_LOG=%s has no effect: it may be info or debug", asked)
         return
     logger.setLevel(level)
     # An application that configured logging gets the lines through its own handlers; two would say all twice.
