@@ -37,7 +37,12 @@ def run(start: Any) -> "Callable[..., Any]":
 
     def finish(program: str, **variables: str) -> Any:
         process = start(program, **variables)
-        out, errors = process.communicate(timeout=60)
+        try:
+            out, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         return SimpleNamespace(returncode=process.returncode, stdout=out, stderr=errors)
 
     return finish

@@ -74,7 +74,7 @@ FORK = """
 import os, sys
 from keito import Keito
 
-client = Keito()
+client = Keito(timeout=10)
 client.users.me()
 before = client._driver._idle[0]
 child = os.fork()
