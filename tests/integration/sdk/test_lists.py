@@ -301,7 +301,7 @@ async def test_a_failed_page_that_nobody_asks_for_is_quiet(keito_sandbox: Any, e
 @pytest.mark.usefixtures("sends_through")
 async def test_a_cancelled_reader_can_read_on(keito_sandbox: Any, entries: "list[str]") -> None:
     async with sandbox_client(keito_sandbox) as client:
-        listing = client.time_entries.list(per_page=1, prefetch=1)
+        listing = client.time_entries.list(per_page=1, prefetch=1, request_options={"timeout": 0.4})
         read = [(await listing.__anext__()).id]
         await until(lambda: [request["status"] for request in keito_sandbox.requests()] == [200, 200])
         keito_sandbox.faults.add("delay", seconds=60, times=0)
