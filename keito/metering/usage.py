@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Optional
 
 from keito.metering.compact import compact
@@ -62,20 +64,21 @@ class Usage:
     @property
     def problem(self) -> Optional[str]:
         """Why the counts cannot be true, or `None`."""
-        if any(getattr(self, name) < 0 for name in _COUNTS):
+        if min(_counts(self)) < 0:
             return "negative token count"
-        if self.raw is not None or any(whole < part for whole, part in self._parts()):
+        if self.raw is not None or not self._adds_up():
             return "token counts do not add up"
         return None
 
-    def _parts(self) -> tuple[tuple[int, int], ...]:
+    def _adds_up(self) -> bool:
         return (
-            (self.input_tokens, self.cache_read_tokens + self.cache_write_tokens),
-            (self.cache_write_tokens, self.cache_write_5m_tokens + self.cache_write_1h_tokens),
-            (self.output_tokens, self.reasoning_tokens),
-            (self.input_tokens, self.input_audio_tokens + self.input_image_tokens),
-            (self.output_tokens, self.output_audio_tokens + self.output_image_tokens),
+            self.input_tokens >= self.cache_read_tokens + self.cache_write_tokens
+            and self.cache_write_tokens >= self.cache_write_5m_tokens + self.cache_write_1h_tokens
+            and self.output_tokens >= self.reasoning_tokens
+            and self.input_tokens >= self.input_audio_tokens + self.input_image_tokens
+            and self.output_tokens >= self.output_audio_tokens + self.output_image_tokens
         )
 
 
 _COUNTS = tuple(field.name for field in fields(Usage) if field.name not in {"other_kinds", "raw"})
+_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*_COUNTS)

@@ -37,7 +37,8 @@ def message_usage(usage: object) -> Optional[Usage]:
     long = counts.read("cache_creation", "ephemeral_1h_input_tokens")
     read, written = counts.read("cache_read_input_tokens"), counts.read("cache_creation_input_tokens") or short + long
     return counts.usage(
-        _beside(counts) | counts.others("cache_creation", {"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"}),
+        _beside(counts)
+        | counts.others(counts.part("cache_creation"), {"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"}),
         input_tokens=counts.read("input_tokens") + read + written,
         output_tokens=counts.read("output_tokens"),
         cache_read_tokens=read,

@@ -34,9 +34,11 @@ def converse_usage(usage: object) -> Optional[Usage]:
     """Tokens of a Converse `usage`."""
     counts = Counts(usage)
     plain, made = counts.read("inputTokens"), counts.read("outputTokens")
-    read = counts.same(("cacheReadInputTokens",), ("cacheReadInputTokenCount",))
+    read = counts.same(*(field(usage, name) for name in ("cacheReadInputTokens", "cacheReadInputTokenCount")))
     lives = {text(field(row, "ttl")): counts.whole(field(row, "inputTokens")) for row in _details(usage)}
-    written = counts.same(("cacheWriteInputTokens",), ("cacheWriteInputTokenCount",)) or sum(lives.values())
+    written = counts.same(
+        *(field(usage, name) for name in ("cacheWriteInputTokens", "cacheWriteInputTokenCount"))
+    ) or sum(lives.values())
     counts.total("totalTokens", plain + read + written + made)
     return counts.usage(
         {f"cache write {life}" for life, count in lives.items() if count and life not in {"5m", "1h"}},

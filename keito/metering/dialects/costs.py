@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import Optional
 
-from keito.metering.dialects.reading import amount, field
+from keito.metering.dialects.reading import amount, field, members
 
 _EXACT = Context(prec=40)
 """The caller's own context may round to a few digits."""
+
+_COSTS = {"cost", "cost_in_usd_ticks"}
 
 
 def reported_cost(usage: object, provider: Optional[str] = None) -> Optional[Decimal]:
@@ -20,6 +22,8 @@ def reported_cost(usage: object, provider: Optional[str] = None) -> Optional[Dec
 
     Gateways of other kinds have a `cost` as well, in whatever currency: that is not read.
     """
+    if not _COSTS & members(usage).keys():
+        return None
     ticks = amount(field(usage, "cost_in_usd_ticks"))
     if ticks is not None:
         return ticks.scaleb(-10, _EXACT)

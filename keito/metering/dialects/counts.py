@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 from typing import Any, Optional
 
-from keito.metering.dialects.reading import field, is_missing, members, raw_text
+from keito.metering.dialects.reading import field, is_missing, members, named, raw_text
 from keito.metering.usage import Usage
 
 
@@ -18,7 +18,7 @@ class Counts:
     """
 
     def __init__(self, source: object) -> None:
-        self.source = source
+        self.source = named(source)
         self.doubtful = False
 
     def read(self, *path: str) -> int:
@@ -34,16 +34,26 @@ class Counts:
         self.doubtful = self.doubtful or not is_missing(value)
         return 0
 
-    def same(self, *paths: tuple[str, ...]) -> int:
-        """One count that goes by several names. Where they contradict each other, the usage is doubtful."""
-        found = {self.read(*path) for path in paths} - {0}
-        self.doubtful = self.doubtful or len(found) > 1
-        return max(found, default=0)
+    def part(self, *names: str) -> Mapping[str, Any]:
+        """The details under the first of `names` that there are any under."""
+        for name in names:
+            found = field(self.source, name)
+            if found is not None:
+                return members(found)
+        return {}
 
-    def others(self, path: str, known: Collection[str]) -> set[str]:
-        """Names in the details at `path` that are not `known` and count something: they may have their own price."""
-        details = members(field(self.source, path))
-        return {_kind(name) for name, value in details.items() if name not in known and _counts(value)}
+    def same(self, *values: object) -> int:
+        """One count that was reported under several names. Where they contradict each other, it is doubtful."""
+        found = 0
+        for count in map(self.whole, values):
+            self.doubtful = self.doubtful or (found != 0 and count not in {0, found})
+            found = found or count
+        return found
+
+    def others(self, details: Mapping[str, Any], known: Set[str]) -> set[str]:
+        """Names in `details` that are not `known` and count something: they may have a price of their own."""
+        further = details.keys() - known
+        return {_kind(name) for name in further if _counts(details[name])} if further else set()
 
     def total(self, path: str, *sums: int) -> int:
         """Which of `sums` is the reported total; the first one, as documented, where none was reported.
@@ -59,7 +69,7 @@ class Counts:
 
     def usage(self, other_kinds: Collection[str] = (), **counts: int) -> Optional[Usage]:
         """The usage, with what was reported beside it where it cannot be true; `None` if nothing was counted."""
-        found = Usage(**counts, other_kinds=tuple(sorted(other_kinds)))  # type: ignore[arg-type]
+        found = Usage(**counts, other_kinds=tuple(sorted(other_kinds)) if other_kinds else ())  # type: ignore[arg-type]
         if self.doubtful or found.problem is not None:
             return replace(found, raw=raw_text(self.source))
         return found if found.total_tokens else None

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Optional
 
 from keito.metering.dialects.counts import Counts
+from keito.metering.dialects.reading import field
 from keito.metering.usage import Usage
 
 
 def event_usage(usage: object) -> Optional[Usage]:
     """Tokens of an event's `usage`."""
     counts = Counts(usage)
-    taken = counts.same(("prompt_tokens",), ("prompt_token_count",), ("input_tokens",))
-    made = counts.same(("completion_tokens",), ("output_tokens",))
+    taken = counts.same(*(field(usage, name) for name in ("prompt_tokens", "prompt_token_count", "input_tokens")))
+    made = counts.same(field(usage, "completion_tokens"), field(usage, "output_tokens"))
     reasoning = counts.read("reasoning_tokens")
     total = counts.total("total_tokens", taken + made, taken + made + reasoning)
     return counts.usage(

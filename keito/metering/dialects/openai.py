@@ -8,11 +8,12 @@ of their own for cached tokens, LiteLLM's proxy for those that were written.
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from keito.metering.dialects.costs import reported_cost
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import field, text
+from keito.metering.dialects.reading import field, members, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage
 
@@ -32,6 +33,9 @@ _OUTPUT_KINDS = {
     "rejected_prediction_tokens",
     "text_tokens",
 }
+
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+_APART = {"citation_tokens", "num_search_queries", "prompt_audio_seconds", "reasoning_tokens"}
 
 
 def chat(answer: object, provider: Optional[str] = None) -> Report:
@@ -80,42 +84,50 @@ def responses(answer: object, provider: Optional[str] = None) -> Report:
 def chat_usage(usage: object) -> Optional[Usage]:
     """Tokens of a chat's `usage`."""
     counts = Counts(usage)
-    details = "prompt_tokens_details" if field(usage, "prompt_tokens_details") is not None else "prompt_token_details"
-    prompt, completion = counts.read("prompt_tokens"), counts.read("completion_tokens")
-    cached = counts.same(
-        (details, "cached_tokens"), ("prompt_cache_hit_tokens",), ("cached_tokens",), ("num_cached_tokens",)
+    inputs = counts.part("prompt_tokens_details", "prompt_token_details")
+    about = members(counts.source)
+    return _usage(
+        counts,
+        (counts.whole(about.get("prompt_tokens")), counts.whole(about.get("completion_tokens"))),
+        (inputs, counts.part("completion_tokens_details")),
+        cache_read_tokens=counts.same(inputs.get("cached_tokens"), *(about.get(name) for name in _CACHED)),
+        cache_write_tokens=counts.same(
+            inputs.get("cache_write_tokens"),
+            inputs.get("cache_creation_tokens"),
+            about.get("cache_creation_input_tokens"),
+        ),
     )
-    written = counts.same(
-        (details, "cache_write_tokens"), (details, "cache_creation_tokens"), ("cache_creation_input_tokens",)
-    )
-    return _usage(counts, prompt, completion, cached, written, details, "completion_tokens_details", _beside(counts))
 
 
 def responses_usage(usage: object) -> Optional[Usage]:
     """Tokens of a response's `usage`; images that were made are counted the same way."""
     counts = Counts(usage)
-    details = "input_tokens_details"
-    taken, made = counts.read("input_tokens"), counts.read("output_tokens")
-    cached, written = counts.read(details, "cached_tokens"), counts.read(details, "cache_write_tokens")
-    return _usage(counts, taken, made, cached, written, details, "output_tokens_details", set())
+    inputs = counts.part("input_tokens_details")
+    return _usage(
+        counts,
+        (counts.read("input_tokens"), counts.read("output_tokens")),
+        (inputs, counts.part("output_tokens_details")),
+        cache_read_tokens=counts.whole(inputs.get("cached_tokens")),
+        cache_write_tokens=counts.whole(inputs.get("cache_write_tokens")),
+    )
 
 
 def _usage(
-    counts: Counts, taken: int, made: int, cached: int, written: int, inputs: str, outputs: str, beside: set[str]
+    counts: Counts, sums: tuple[int, int], details: tuple[Mapping[str, Any], Mapping[str, Any]], **cache: int
 ) -> Optional[Usage]:
-    reasoning = counts.read(outputs, "reasoning_tokens")
+    (taken, made), (inputs, outputs) = sums, details
+    reasoning = counts.whole(outputs.get("reasoning_tokens"))
     total = counts.total("total_tokens", taken + made, taken + made + reasoning)
     return counts.usage(
-        beside | counts.others(inputs, _INPUT_KINDS) | counts.others(outputs, _OUTPUT_KINDS),
+        _beside(counts) | counts.others(inputs, _INPUT_KINDS) | counts.others(outputs, _OUTPUT_KINDS),
         input_tokens=taken,
         output_tokens=total - taken,
-        cache_read_tokens=cached,
-        cache_write_tokens=written,
         reasoning_tokens=reasoning,
-        input_audio_tokens=counts.read(inputs, "audio_tokens"),
-        output_audio_tokens=counts.read(outputs, "audio_tokens"),
-        input_image_tokens=counts.read(inputs, "image_tokens"),
-        output_image_tokens=counts.read(outputs, "image_tokens"),
+        input_audio_tokens=counts.whole(inputs.get("audio_tokens")),
+        output_audio_tokens=counts.whole(outputs.get("audio_tokens")),
+        input_image_tokens=counts.whole(inputs.get("image_tokens")),
+        output_image_tokens=counts.whole(outputs.get("image_tokens")),
+        **cache,
     )
 
 
@@ -125,5 +137,5 @@ def _beside(counts: Counts) -> set[str]:
     Perplexity charges for reasoning, citations and searches by themselves, Mistral for the length of speech:
     https://docs.perplexity.ai/getting-started/pricing and https://docs.mistral.ai/capabilities/audio.
     """
-    named = ("citation_tokens", "num_search_queries", "prompt_audio_seconds", "reasoning_tokens")
+    named = _APART & members(counts.source).keys()
     return {name.replace("_tokens", "") for name in named if counts.read(name) > 0}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import mapping, text
+from keito.metering.dialects.reading import field, mapping, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage
 
@@ -49,7 +49,7 @@ def span_usage(attributes: object) -> Optional[Usage]:
 
 
 def _either(counts: Counts, *names: str) -> int:
-    return counts.same(*((_USAGE + name,) for name in names))
+    return counts.same(*(field(counts.source, _USAGE + name) for name in names))
 
 
 def _first(about: Mapping[Any, Any], *names: str) -> Optional[str]:

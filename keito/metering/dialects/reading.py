@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from typing_extensions import TypeGuard
 
@@ -15,6 +15,10 @@ _RAW_LIMIT = 400
 
 
 _NOTHING: Mapping[Any, Any] = {}
+
+
+def _is_mapping(value: Any) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
@@ -32,17 +36,38 @@ def mapping(value: object) -> Mapping[Any, Any]:
     return value if is_mapping(value) else _NOTHING
 
 
+def named(source: object) -> Any:
+    """What the names of `source` are looked up in: its own dictionary, for mappings and for pydantic's models.
+
+    Such a model takes a microsecond to say that it has no attribute of some name.
+    """
+    thing = cast("Any", source)
+    try:
+        if type(source) is dict:
+            return thing
+        further = thing.__pydantic_extra__
+        declared = thing.__dict__
+    except Exception:  # it is no model
+        return thing
+    return {**declared, **further} if further else declared
+
+
 def field(source: object, *path: str) -> Any:
     """The value at `path`, through mappings and attributes alike; `None` where there is none."""
     value: Any = source
     for name in path:
-        try:
-            value = value.get(name) if is_mapping(value) else getattr(value, name, None)
-        except Exception:  # a property of somebody else's object
-            return None
+        value = _get(value, name)
         if value is None:
             return None
     return value
+
+
+def _get(source: Any, name: str) -> Any:
+    place = named(source)
+    try:
+        return place.get(name) if _is_mapping(place) else getattr(place, name, None)
+    except Exception:  # a property of somebody else's object
+        return None
 
 
 def is_missing(value: object) -> bool:
@@ -71,10 +96,9 @@ def amount(value: object) -> Optional[Decimal]:
 
 
 def members(source: object) -> Mapping[Any, Any]:
-    """The named values of a mapping or of a model, further ones that the model does not declare included."""
-    if is_mapping(source):
-        return source
-    return {**mapping(getattr(source, "__dict__", None)), **mapping(field(source, "model_extra"))}
+    """The named values of a mapping or of an object, further ones that a model does not declare included."""
+    found = named(source)
+    return found if is_mapping(found) else mapping(getattr(found, "__dict__", None))
 
 
 def rows(source: object) -> list[Any]:

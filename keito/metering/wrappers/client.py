@@ -7,7 +7,7 @@ import logging
 from typing import Any, Optional, TypeVar
 
 from keito.metering.current import current_run
-from keito.metering.dialects.reading import field, mapping, text
+from keito.metering.dialects.reading import mapping, text
 from keito.metering.wrappers.adopting import Adopted, adopt
 from keito.metering.wrappers.endpoints import ENDPOINTS
 from keito.metering.wrappers.guard import failed, never_raises
@@ -90,8 +90,8 @@ class _Metered(Adopted):
         return call
 
     def _keito_answerer(self) -> str:
-        host = field(self, "base_url", "host")
-        return self._keito_provider or provider_at(str(host), self._keito_library)
+        client: Any = self
+        return self._keito_provider or provider_at(str(client.base_url.host), self._keito_library)
 
 
 def _check_budget(call: PendingCall) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import lru_cache
 from typing import Any, cast
 
 from keito.metering.dialects.reading import mapping
@@ -77,9 +78,13 @@ def _is_raw(answer: Any) -> bool:
     return _has(answer, "parse") and _has(answer, "http_request")
 
 
-def _has(thing: Any, name: str) -> bool:
-    kind = cast("Any", type(thing))  # models are slow to say that they have no such attribute
-    return hasattr(kind, name)
+def _has(thing: object, name: str) -> bool:
+    return _class_has(cast("Any", type(thing)), name)
+
+
+@lru_cache(maxsize=512)
+def _class_has(kind: Any, name: str) -> bool:
+    return hasattr(kind, name)  # models are slow to say that they have no such attribute
 
 
 def _is_unread(options: Any) -> bool:
