@@ -50,7 +50,8 @@ def read(call: Call[T], reply: Reply) -> T:
         return call.parse(reply)
     except (ValidationError, ValueError, RecursionError) as error:
         complaint = f"the answer is not what this endpoint promises ({_complaint(error)})"
-        raise _with_answer(KeitoApiError, f"{call.name}: {complaint}", reply) from None
+    # Raised out here, or the parser's error would be its context, with the answer's text in it.
+    raise _with_answer(KeitoApiError, f"{call.name}: {complaint}", reply)
 
 
 def _complaint(error: Exception) -> str:

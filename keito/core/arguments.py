@@ -25,7 +25,7 @@ def path_of(*segments: str) -> str:
     try:
         return "".join(f"/{quote(segment, safe='')}" for segment in segments)
     except UnicodeEncodeError:
-        raise refused("id", segments, "must be text that UTF-8 can carry") from None
+        raise refused("id", segments[1], "must be text that UTF-8 can carry") from None
 
 
 def query_of(**given: object) -> dict[str, str]:
@@ -35,7 +35,7 @@ def query_of(**given: object) -> dict[str, str]:
         KeitoValidationError: A text holds half a surrogate pair.
     """
     return {
-        name: _sendable(name, _text(value))
+        name: _sendable(name, _text(name, value))
         for name, value in given.items()
         if value is not None and value is not NotGiven.NOT_GIVEN
     }
@@ -49,13 +49,18 @@ def _sendable(name: str, text: str) -> str:
     return text
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
+    if name.startswith("is_") and not isinstance(value, bool):
+        raise refused(name, value, "must be True or False")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return ",".join(_text(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+        items: list[Any] = [*value]  # pyright: ignore[reportUnknownArgumentType]
+        if not items:
+            raise refused(name, items, "must name at least one, or be left out for all")
+        return ",".join(_text(name, item) for item in items)
     return str(value)
 
 

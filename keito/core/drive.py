@@ -1,6 +1,7 @@
 """The blocking driver: the only place where `Keito` waits."""
 
 import os
+import threading
 import time
 import weakref
 from collections import deque
@@ -11,9 +12,9 @@ import httpx
 
 from keito.core.call import Call
 from keito.core.deadline import deadline
-from keito.core.errors import KeitoConnectionError, KeitoError
+from keito.core.failure import FAILURES, closed, content_seen, lost, unusable
 from keito.core.reply import Reply
-from keito.core.retry import Flow, Lost, Outcome, Sleep, exchange
+from keito.core.retry import Flow, Outcome, Sleep, Unusable, exchange
 from keito.core.wire import Wire
 
 if TYPE_CHECKING:
@@ -21,35 +22,6 @@ if TYPE_CHECKING:
 
 KEPT = 20
 """Idle connections that a client keeps open, as httpx does."""
-
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
-"""What sending can raise; all of it becomes `Lost`."""
-
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-
-
-def lost(error: Exception, wire: Wire) -> Lost:
-    """An attempt that ended with an exception of the network."""
-    timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
-    sent = not isinstance(error, _NOT_SENT)
-    what = ("no answer in time from" if sent else "no connection in time to") if timed_out else None
-    what = what or ("the connection broke to" if sent else "no connection to")
-    return Lost(
-        f"{what} {wire.base_url.netloc.decode('ascii')} ({str(error) or type(error).__name__})", timed_out, sent
-    )
-
-
-def content_seen(response: httpx.Response) -> bytes:
-    """What was read of an answer before it was closed."""
-    try:
-        return response.content
-    except httpx.ResponseNotRead:
-        return b""
-
-
-def closed(what: str = "Keito client") -> KeitoError:
-    """The error for using a client after it was closed. Nothing was sent, and billing may rely on that."""
-    return KeitoConnectionError(f"this {what} is closed; create another one", sent=False)
 
 
 class Driver:
@@ -67,13 +39,19 @@ class Driver:
         self._http = http
         self._transports: Optional[Transports] = None
         self._idle: deque[httpx.HTTPTransport] = deque()
+        if http is not None:
+            bound_headers(http)
         self._pid = os.getpid()
         self._closed = False
         weakref.finalize(self, _close_all, self._idle)
 
-    def perform(self, call: Call[Any]) -> Reply:
-        """Send a call, again if need be, and return the reply of its success."""
-        return self._follow(exchange(call, call.options.get("max_retries", self.max_retries)), call)
+    def perform(self, call: Call[Any], cancelled: Optional[threading.Event] = None) -> Reply:
+        """Send a call, again if need be, and return the reply of its success. It ends soon once `cancelled` is set."""
+        deadline.cancelled = cancelled
+        try:
+            return self._follow(exchange(call, call.options.get("max_retries", self.max_retries)), call)
+        finally:
+            deadline.cancelled = None
 
     def _follow(self, flow: Flow[Reply], call: Call[Any]) -> Reply:
         outcome: Optional[Outcome] = None
@@ -82,7 +60,7 @@ class Driver:
                 step = flow.send(outcome)
                 outcome = None
                 if isinstance(step, Sleep):
-                    time.sleep(step.seconds)
+                    _sleep(step.seconds)
                 else:
                     outcome = self._send(call)
         except StopIteration as stop:
@@ -91,12 +69,18 @@ class Driver:
 
     def _send(self, call: Call[Any]) -> Outcome:
         if self._closed:
-            raise closed()
+            return closed()
+        if deadline.cancelled is not None and deadline.cancelled.is_set():
+            return closed("list")
+        if self._http is not None and self._http.is_closed:
+            return closed("httpx client that this Keito client sends through")
         request = self.wire.request(call)
         timeout = self.wire.timeout_of(call)
         deadline.at = None if timeout is None else time.monotonic() + timeout
         try:
             return self._send_own(request) if self._http is None else self._send_through(self._http, request)
+        except Unusable as error:
+            return unusable(error, self.wire)
         except FAILURES as error:
             return lost(error, self.wire)
         finally:
@@ -111,8 +95,6 @@ class Driver:
             self._give_back(transport)
 
     def _send_through(self, http: httpx.Client, request: httpx.Request) -> Reply:
-        if http.is_closed:
-            raise closed("httpx client that this Keito client sends through")
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )
@@ -152,6 +134,23 @@ class Driver:
         _close_all(self._idle)
 
 
+def _sleep(seconds: float) -> None:
+    if deadline.cancelled is None:
+        time.sleep(seconds)
+    else:
+        deadline.cancelled.wait(seconds)
+
+
+def bound_headers(http: httpx.Client) -> None:
+    """Let the deadline reach into a client that the caller brought, whose own timeouts begin anew with every byte."""
+    from keito.core.transport import bound  # noqa: PLC0415 - loads httpcore, 50 ms
+
+    # Neither transports nor pools have a public way to the network; what is not httpx's own is left as it is.
+    for transport in [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]:
+        if isinstance(transport, httpx.HTTPTransport):
+            bound(transport)
+
+
 def _read(response: httpx.Response) -> bytes:
     try:
         if "content-encoding" in response.headers:
@@ -176,7 +175,7 @@ class _Bounded(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._stream:
-            if deadline.at is not None and time.monotonic() >= deadline.at:
+            if deadline.is_over:
                 raise httpx.ReadTimeout("the answer took too long")
             yield chunk
 

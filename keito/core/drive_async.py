@@ -11,9 +11,10 @@ import anyio
 import httpx
 
 from keito.core.call import Call
-from keito.core.drive import FAILURES, KEPT, closed, content_seen, lost
+from keito.core.drive import KEPT
+from keito.core.failure import FAILURES, closed, content_seen, lost, unusable
 from keito.core.reply import Reply
-from keito.core.retry import Flow, Outcome, Sleep, exchange
+from keito.core.retry import Flow, Outcome, Sleep, Unusable, exchange
 from keito.core.wire import Wire
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ class AsyncDriver:
 
     async def _send(self, call: Call[Any]) -> Outcome:
         if self._closed:
-            raise closed()
+            return closed()
+        if self._http is not None and self._http.is_closed:
+            return closed("httpx client that this Keito client sends through")
         request = self.wire.request(call)
         timeout = self.wire.timeout_of(call)
         try:
@@ -140,6 +143,8 @@ class AsyncDriver:
                 if self._http is None:
                     return await self._send_own(request)
                 return await self._send_through(self._http, request)
+        except Unusable as error:
+            return unusable(error, self.wire)
         except FAILURES as error:
             return lost(error, self.wire)
 
@@ -153,8 +158,6 @@ class AsyncDriver:
             await loop.give_back(transport, keep=not self._closed)
 
     async def _send_through(self, http: httpx.AsyncClient, request: httpx.Request) -> Reply:
-        if http.is_closed:
-            raise closed("httpx client that this Keito client sends through")
         own = http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
         )

@@ -12,6 +12,7 @@ LONGEST_TIMEOUT = 1_000_000
 """Seconds; operating systems refuse to wait for more than 24 days."""
 
 _HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])\Z")
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
 
@@ -33,7 +34,7 @@ def options_of(given: Optional[RequestOptions]) -> RequestOptions:
     if "max_retries" in given:
         check_retries(given["max_retries"], "request_options.max_retries")
     if "idempotency_key" in given:
-        check_header("Idempotency-Key", given["idempotency_key"] or None)
+        _check_key(given["idempotency_key"])
     headers = given.get("additional_headers") or {}
     if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refused("request_options.additional_headers", headers, "must be a mapping of names to values")
@@ -42,10 +43,17 @@ def options_of(given: Optional[RequestOptions]) -> RequestOptions:
     return given
 
 
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not key or not _HEADER_VALUE.match(key):
+        raise refused("request_options.idempotency_key", key, "must be one line of text for the header Idempotency-Key")
+
+
 def check_header(name: str, value: object) -> None:
     """Refuse a header that HTTP cannot carry. The value is not shown: it may be a secret."""
     if not isinstance(name, str) or not _HEADER_NAME.match(name):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refused("additional_headers", name, "must be the name of an HTTP header")
+    if name.lower() in _FRAMING:
+        raise refused("additional_headers", name, "must not be a header that says how long the body is")
     if not isinstance(value, str) or not _HEADER_VALUE.match(value):
         raise refused(
             f"additional_headers.{name}", "...", "must be text that an HTTP header can carry (one line, trimmed)"

@@ -2,9 +2,11 @@
 
 import contextvars
 import gc
+import os
+import threading
 import weakref
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Callable, Generic, Optional, TypeVar
 
@@ -14,6 +16,9 @@ from keito.core.page import Page, at_page
 from keito.core.reply import Reply
 
 T = TypeVar("T")
+
+Fetch = Callable[[Call[Page[T]], Optional[threading.Event]], Reply]
+"""Performs the call of a page, and ends soon once the event is set."""
 
 
 class Position(Generic[T]):
@@ -88,11 +93,12 @@ def _garbage_collection_paused() -> Generator[None]:
 class Pager(Position[T], Iterator[T]):
     """All entries of a list, fetched page by page. After an error, iterating on asks for the same page again."""
 
-    def __init__(self, first: "Call[Page[T]]", fetch: "Callable[[Call[Page[T]]], Reply]") -> None:
+    def __init__(self, first: "Call[Page[T]]", fetch: "Fetch[T]") -> None:
         super().__init__(first)
         self._fetch = fetch
         self._coming: dict[int, Future[Reply]] = {}
-        self._threads: Optional[ThreadPoolExecutor] = None
+        self._dropped: Optional[threading.Event] = None
+        self._pid = os.getpid()
 
     def __iter__(self) -> "Pager[T]":
         return self
@@ -111,18 +117,21 @@ class Pager(Position[T], Iterator[T]):
             yield self._turn()
 
     def close(self) -> None:
-        """Forget pages that were fetched ahead; dropping the iterator does the same."""
+        """Forget pages that were fetched ahead and end what is under way; dropping the iterator does the same."""
         self._coming.clear()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
+        if self._dropped is not None:
+            self._dropped.set()
+            self._dropped = None
 
     def _turn(self) -> "Page[T]":
+        if self._pid != os.getpid():  # the threads that fetch ahead stayed with the parent process
+            self._coming.clear()
+            self._pid = os.getpid()
         number = self._number
         call = at_page(self._first, number)
         coming = self._coming.pop(number, None)
         self._fetch_beyond(number)  # before waiting and parsing, so that the requests travel meanwhile
-        page = self._accept(call, coming.result() if coming else self._fetch(call))
+        page = self._accept(call, coming.result() if coming else self._fetch(call, None))
         if self._done:
             self.close()
         else:
@@ -132,12 +141,30 @@ class Pager(Position[T], Iterator[T]):
     def _fetch_beyond(self, number: int) -> None:
         for coming in self._beyond(number):
             if coming not in self._coming:
-                context = contextvars.copy_context()
-                self._coming[coming] = self._pool().submit(context.run, self._fetch, at_page(self._first, coming))
+                self._coming[coming] = _in_thread(self._fetch, at_page(self._first, coming), self._ending())
 
-    def _pool(self) -> ThreadPoolExecutor:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._first.prefetch + 1, thread_name_prefix="keito-prefetch")
-            # Nothing that the threads run refers to this iterator, so dropping it ends them.
-            weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
-        return self._threads
+    def _ending(self) -> threading.Event:
+        """Set as soon as nobody reads on."""
+        if self._dropped is None:
+            self._dropped = threading.Event()
+            weakref.finalize(self, self._dropped.set)
+        return self._dropped
+
+
+def _in_thread(
+    fetch: "Fetch[T]",
+    call: "Call[Page[T]]",
+    dropped: threading.Event,
+) -> "Future[Reply]":
+    """Fetch a page in a thread of its own, which ends with its request: nothing in it refers to the iterator."""
+    future: Future[Reply] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(fetch(call, dropped))
+        except BaseException as error:
+            future.set_exception(error)
+
+    # A daemon, so that a program does not wait at its end for a page that nobody reads.
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True, name="keito-prefetch").start()
+    return future

@@ -10,6 +10,15 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
+def clean(text: str, secret: str) -> str:
+    """`text` without the API key, also where JSON or Python escaped it."""
+    if len(secret) < _SHORTEST_SECRET and not secret.startswith("kto_"):
+        return text
+    for written in (secret, secret.replace("/", "\\/"), repr(secret)[1:-1]):
+        text = text.replace(written, _HIDDEN)
+    return text
+
+
 class Reply:
     """What the retry loop and the parsers see of a response that was read."""
 
@@ -55,4 +64,4 @@ class Reply:
         return self._clean(content.decode("latin-1")).encode("latin-1")
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._secret, _HIDDEN) if len(self._secret) >= _SHORTEST_SECRET else text
+        return clean(text, self._secret)

@@ -32,11 +32,17 @@ class Lost:
         reason: What went wrong, in words.
         timed_out: Whether the timeout ended it.
         sent: False when the connection was never made.
+        final: Whether another attempt would be in vain.
     """
 
     reason: str
     timed_out: bool
     sent: bool
+    final: bool = False
+
+
+class Unusable(Exception):  # noqa: N818 - never reaches a caller
+    """The environment does not let a connection be tried."""
 
 
 class Send:
@@ -75,7 +81,7 @@ def exchange(call: Call[Any], max_retries: int) -> Flow[Reply]:
             return outcome
         wait = _wait(call, outcome, attempt) if attempt <= max_retries else None
         if wait is None:
-            raise _failure(call, outcome)
+            raise _failure(call, outcome, may_have_happened)
         may_have_happened = may_have_happened or _may_have_happened(outcome)
         logger.debug("%s: next attempt in %.2f s", call.name, wait)
         yield Sleep(wait)
@@ -93,7 +99,8 @@ def _may_have_happened(outcome: Outcome) -> bool:
 def _wait(call: Call[Any], outcome: Outcome, attempt: int) -> Optional[float]:
     """Seconds until the next attempt, or `None` if there must be none."""
     if isinstance(outcome, Lost):
-        return backoff(attempt) if call.retryable or not outcome.sent else None
+        repeated = not outcome.final and (call.retryable or not outcome.sent)
+        return backoff(attempt) if repeated else None
     if outcome.status not in RETRIED_STATUSES or not call.retryable:
         return None
     asked = retry_after(outcome.headers) if outcome.status in (429, 503) else None
@@ -136,11 +143,11 @@ def _http_date(text: str) -> Optional[datetime]:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _failure(call: Call[Any], outcome: Outcome) -> Exception:
+def _failure(call: Call[Any], outcome: Outcome, may_have_happened: bool) -> Exception:
     if isinstance(outcome, Reply):
         return error_of(call, outcome, retry_after(outcome.headers))
     kind = KeitoTimeoutError if outcome.timed_out else KeitoConnectionError
-    return kind(f"{call.name}: {outcome.reason}", sent=outcome.sent)
+    return kind(f"{call.name}: {outcome.reason}", sent=outcome.sent or may_have_happened)
 
 
 def _log(call: Call[Any], outcome: Outcome, attempt: int, seconds: float) -> None:

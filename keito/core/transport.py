@@ -4,44 +4,69 @@ Mocks of httpx (respx, pytest-httpx) patch `HTTPTransport` or the pool under it,
 """
 
 import ssl
-import time
+import threading
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from typing import Any, Optional, Union
+from functools import partial
+from typing import Any, Optional, TypeVar, Union
 
 import httpcore
 import httpx
 
 from keito.core.deadline import deadline
+from keito.core.retry import Unusable
+
+T = TypeVar("T")
+
+_SLICE = 65536
+"""Bytes that are written before the next look at the deadline."""
 
 
 class _DeadlineStream(httpcore.NetworkStream):
     """Bounds each operation by what is left of the attempt: httpx's timeouts begin anew with every byte.
 
-    What is written goes out when the answer is awaited, head and body in one piece, which spares both sides a system
-    call and a wake-up.
+    Args:
+        stream: The connection.
+        corked: Send what is written when the answer is awaited, head and body in one piece, which spares both sides a
+            system call and a wake-up. Not for HTTP/2, where one may wait while another writes.
     """
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, corked: bool) -> None:
         self._stream = stream
+        self._corked = corked
         self._unsent: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: Optional[float] = None) -> bytes:
-        if deadline.at is not None and time.monotonic() >= deadline.at:
-            raise httpcore.ReadTimeout("the answer took too long")
         if self._unsent:
-            self._send(deadline.left(timeout))
-        return self._stream.read(max_bytes, deadline.left(timeout))
+            self._flush(timeout)
+        while not deadline.is_over:
+            try:
+                return self._stream.read(max_bytes, deadline.glance(timeout))
+            except httpcore.ReadTimeout:  # noqa: PERF203 - one pass, but for pages that are fetched ahead
+                if deadline.cancelled is None:
+                    raise
+        raise httpcore.ReadTimeout("the answer took too long")
 
-    def write(self, buffer: bytes, timeout: Optional[float] = None) -> None:  # noqa: ARG002 - read() bounds it
-        self._unsent.append(buffer)
+    def write(self, buffer: bytes, timeout: Optional[float] = None) -> None:
+        if self._corked:
+            self._unsent.append(buffer)
+        else:
+            self._send(buffer, timeout)
 
-    def _send(self, timeout: Optional[float]) -> None:
+    def _flush(self, timeout: Optional[float]) -> None:
         unsent, self._unsent = b"".join(self._unsent), []
         # A server that hangs up early may have answered before; httpcore reads on after a failed write for that reason.
         with suppress(httpcore.WriteError):
-            self._stream.write(unsent, timeout)
+            self._send(unsent, timeout)
+
+    def _send(self, data: bytes, timeout: Optional[float]) -> None:
+        for start in range(0, len(data), _SLICE):
+            if deadline.is_over:
+                raise httpcore.WriteTimeout("the request took too long")
+            self._stream.write(data[start : start + _SLICE], deadline.left(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -49,15 +74,18 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: Optional[str] = None, timeout: Optional[float] = None
     ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, deadline.left(timeout)))
+        self._flush(timeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, deadline.left(timeout))
+        return _DeadlineStream(stream, self._corked)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend, corked: bool) -> None:
         self._backend = backend
+        self._corked = corked
 
     def connect_tcp(
         self,
@@ -67,17 +95,53 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         local_address: Optional[str] = None,
         socket_options: Optional[Iterable[Any]] = None,
     ) -> httpcore.NetworkStream:
-        return _DeadlineStream(
-            self._backend.connect_tcp(host, port, deadline.left(timeout), local_address, socket_options)
-        )
+        left = deadline.left(timeout)
+        connect = partial(self._backend.connect_tcp, host, port, left, local_address, socket_options)
+        return _DeadlineStream(_within(left, connect), self._corked)
 
     def connect_unix_socket(
         self, path: str, timeout: Optional[float] = None, socket_options: Optional[Iterable[Any]] = None
     ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._backend.connect_unix_socket(path, deadline.left(timeout), socket_options))
+        stream = self._backend.connect_unix_socket(path, deadline.left(timeout), socket_options)
+        return _DeadlineStream(stream, self._corked)
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
+
+
+def _within(seconds: Optional[float], connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
+    """Connect in a thread: looking up a name has no timeout, and each of its addresses would get the whole of ours."""
+    future: Future[httpcore.NetworkStream] = Future()
+
+    def run() -> None:
+        try:
+            stream = connect()
+        except Exception as error:  # it is the caller's
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+            return
+        if future.set_running_or_notify_cancel():
+            future.set_result(stream)
+        else:
+            stream.close()  # nobody waits any more
+
+    threading.Thread(target=run, daemon=True, name="keito-connect").start()
+    try:
+        return future.result(seconds)
+    except FutureTimeout:
+        if future.cancel():
+            raise httpcore.ConnectTimeout("the connection took too long") from None
+        return future.result()
+
+
+def bound(transport: httpx.HTTPTransport, *, corked: bool = False) -> None:
+    """Let the attempts of a transport end at `deadline`.
+
+    httpx has no public way to pass a network backend; tests hold this against the oldest and the newest httpx.
+    """
+    pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
+    if not isinstance(pool._network_backend, _DeadlineBackend):
+        pool._network_backend = _DeadlineBackend(pool._network_backend, corked)
 
 
 class Transports:
@@ -88,21 +152,26 @@ class Transports:
     """
 
     def __init__(self, base_url: httpx.URL) -> None:
-        self._proxy = _proxy(base_url)
-        # Loading the certificates takes 20 ms, which plain http does not need.
-        self._verify: Union[ssl.SSLContext, bool] = base_url.scheme == "https" and httpx.create_ssl_context()
+        try:
+            self._proxy = _proxy(base_url)
+            # Loading the certificates takes 20 ms, which plain http does not need.
+            self._verify: Union[ssl.SSLContext, bool] = base_url.scheme == "https" and httpx.create_ssl_context()
+            self._make(httpx.HTTPTransport).close()  # so that what cannot work fails here
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            raise Unusable(str(error)) from None
 
     def blocking(self) -> httpx.HTTPTransport:
-        """A transport whose attempts end at `deadline.at`."""
-        transport = httpx.HTTPTransport(verify=self._verify, proxy=self._proxy)
-        # httpx has no public way to pass a network backend; tests hold this against the oldest and the newest httpx.
-        pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
-        pool._network_backend = _DeadlineBackend(pool._network_backend)
+        """A transport whose attempts end at `deadline`."""
+        transport = self._make(httpx.HTTPTransport)
+        bound(transport, corked=True)
         return transport
+
+    def _make(self, kind: Callable[..., T]) -> T:
+        return kind(verify=self._verify, proxy=self._proxy)
 
     def awaiting(self) -> httpx.AsyncBaseTransport:
         """Httpx's own transport for asyncio and trio."""
-        return httpx.AsyncHTTPTransport(verify=self._verify, proxy=self._proxy)
+        return self._make(httpx.AsyncHTTPTransport)
 
     def aiohttp(self) -> Optional[httpx.AsyncBaseTransport]:
         """Aiohttp under httpx (ten times the throughput of 32 tasks) where `httpx-aiohttp` is installed."""
@@ -110,7 +179,7 @@ class Transports:
             from keito.core.aiohttp_transport import KeitoAiohttpTransport  # noqa: PLC0415 - an extra
         except ImportError:
             return None
-        return KeitoAiohttpTransport(verify=self._verify, proxy=self._proxy)
+        return self._make(KeitoAiohttpTransport)
 
 
 def _proxy(base_url: httpx.URL) -> Optional[httpx.Proxy]:
@@ -121,4 +190,7 @@ def _proxy(base_url: httpx.URL) -> Optional[httpx.Proxy]:
     url = proxies.get(base_url.scheme) or proxies.get("all")
     if not url:
         return None
-    return httpx.Proxy(url if "://" in url else f"http://{url}")
+    proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
+    if not 0 < (proxy.url.port or 1) < 65536:
+        raise ValueError(f"the proxy's port {proxy.url.port} is none")
+    return proxy

@@ -9,7 +9,7 @@ import httpx
 from keito import __version__
 from keito.core.call import Call
 from keito.core.config import Credentials
-from keito.core.reply import Reply
+from keito.core.reply import Reply, clean
 
 USER_AGENT = f"keito-python/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 
@@ -67,6 +67,10 @@ class Wire:
         for name, value in call.headers.items():
             headers[name] = value
         return headers
+
+    def clean(self, text: str) -> str:
+        """`text` without the API key."""
+        return clean(text, self._credentials.api_key)
 
     def reply(self, request: httpx.Request, response: httpx.Response, content: bytes) -> Reply:
         """What the retry loop sees of a response whose body was read."""

@@ -89,6 +89,8 @@ def _outcome(
 ) -> dict[str, Any]:
     if not isinstance(outcome_type, str) or not outcome_type:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refused("outcome_type", outcome_type, "must be a non-empty string")
+    if not isinstance(success, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise refused("success", success, "must be True or False")
     outcome: dict[str, Any] = {
         "outcome_type": outcome_type,
         "outcome_quantity": checked("quantity", quantity, _not_negative),
@@ -97,7 +99,11 @@ def _outcome(
         "outcome_evidence": checked("evidence", evidence, parse_metadata),
     }
     own: dict[str, Any] = checked("metadata", metadata, parse_metadata) or {}
-    return {**own, **{name: value for name, value in outcome.items() if value is not None}}
+    # A price in the caller's own keys must not stand in for one that was not given.
+    return {
+        **{name: value for name, value in own.items() if name not in outcome},
+        **{name: value for name, value in outcome.items() if value is not None},
+    }
 
 
 def _not_negative(value: object) -> Number:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from keito.core.arguments import checked
 from keito.core.call import Call
 from keito.core.endpoint import Resource, paginated, raw_view
+from keito.core.errors import refused
 from keito.core.mode import AsyncRaw, Mode, SyncRaw
 from keito.core.page import Page
 from keito.resources.plan import pages
@@ -13,8 +16,11 @@ from keito.types.report import TeamTimeResult
 from keito.types.request_options import RequestOptions
 
 
-def _compact(value: object) -> str:
-    return parse_report_day(value).strftime("%Y%m%d")
+def _compact(name: str, value: object) -> str:
+    if value is None:
+        raise refused(name, value, "must be a date: reports have no open period")
+    day: date = checked(name, value, parse_report_day)
+    return day.strftime("%Y%m%d")
 
 
 class Reports(Resource[Mode]):
@@ -54,5 +60,5 @@ class Reports(Resource[Mode]):
             page,
             per_page,
             prefetch,
-            **{"from": checked("from_date", from_date, _compact), "to": checked("to_date", to_date, _compact)},
+            **{"from": _compact("from_date", from_date), "to": _compact("to_date", to_date)},
         )

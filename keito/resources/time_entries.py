@@ -279,6 +279,9 @@ class TimeEntries(Resource[Mode]):
     ) -> Call[TimeEntry]:
         """Stop a running timer; the server computes the hours.
 
+        When an answer is lost and the call repeated, the timer may have been stopped by the first attempt: the second
+        then finds it so, with a `KeitoConflictError`.
+
         Args:
             id: The running entry.
             notes: Replaces the notes; `None` removes them.
