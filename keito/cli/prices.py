@@ -10,20 +10,28 @@ from typing import Any, Optional, Union
 
 from keito.pricing import METERED, PriceTable, PriceTableError, RateSet, find_rates
 
+_STATUS = "Exit status: 0; 1 when a model has no price; 2 when an argument or the table is wrong."
+
 _PER = {"requests_kcount": "for a thousand requests", "request": "for a request"}
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    top = commands.add_parser("prices", help="show and check prices of models", description=__doc__)
+    description = "Show what a model costs, and check a price table of your own."
+    top = commands.add_parser("prices", help="show and check prices of models", description=description)
     actions = top.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="show the rates of a model")
-    show.add_argument("model", metavar="MODEL", help="name of the model, such as gpt-5-mini or azure/gpt-5-mini")
+    about = "show the rates of a model"
+    show = actions.add_parser("show", help=about, description=f"{about.capitalize()}.", epilog=_STATUS)
+    show.add_argument(
+        "model", metavar="MODEL", type=_name, help="name of the model, such as gpt-5-mini or azure/gpt-5-mini"
+    )
     show.add_argument("--table", metavar="FILE", type=_table, help="your own prices, TOML or JSON")
     show.set_defaults(run=run_show)
-    check = actions.add_parser("check", help="check a price table, and which models have no price")
+    about = "check a price table, and which models have no price"
+    check = actions.add_parser("check", help=about, description=f"{about.capitalize()}.", epilog=_STATUS)
     check.add_argument("table", metavar="FILE", nargs="?", type=_table, help="your own prices, TOML or JSON")
-    check.add_argument("--model", action="append", default=[], metavar="NAME", help="a model to look up; repeatable")
+    look_up = "a model to look up; repeatable"
+    check.add_argument("--model", action="append", default=[], type=_name, metavar="NAME", help=look_up)
     check.set_defaults(run=run_check)
     for action in (show, check):
         action.add_argument("--provider", metavar="NAME", help="who serves the model, such as azure or bedrock")
@@ -65,17 +73,31 @@ def _find(arguments: argparse.Namespace, model: str) -> Union[RateSet, str]:
     found = find_rates(arguments.provider, model, at, arguments.tier, arguments.table)
     if isinstance(found, RateSet) and found.tier is not None and not found.tier:
         return "tier without a rate"
-    return found
+    return f"{found}; {_how_to_install()}" if found == "genai-prices not installed" else found
+
+
+def _how_to_install() -> str:
+    if sys.version_info < (3, 10):
+        return f"it needs Python 3.10 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
+    return 'pip install "keito[pricing]"'
 
 
 def _origin(rates: RateSet) -> str:
     return " ".join(part for part in (rates.source, rates.table_version) if part)
 
 
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of a model is empty")
+    return text
+
+
 def _table(name: str) -> PriceTable:
     try:
         return PriceTable.from_json(name) if Path(name).suffix == ".json" else PriceTable.from_toml(name)
-    except (PriceTableError, OSError, ImportError) as error:
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name} cannot be read: {error.strerror or error}") from None
+    except (PriceTableError, ImportError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import threading
@@ -43,7 +44,7 @@ class SandboxServer:
         now: the clock.
 
     Attributes:
-        url: where it listens, known once it was started.
+        url: where it answers on this machine, known once it was started.
         faults: the faults to come; see `Faults.add`.
     """
 
@@ -95,6 +96,7 @@ class SandboxServer:
 
         Raises:
             OSError: when the address cannot be had.
+            ValueError: when the port is no port.
         """
         if self._sandbox is not None:
             raise RuntimeError("the sandbox is running already")
@@ -104,8 +106,7 @@ class SandboxServer:
         except BaseException:
             listener.close()
             raise
-        host, port = listener.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.url = _url(*listener.getsockname()[:2])
         self._server = _Server(self._sandbox)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="keito-sandbox", daemon=True)
         self._thread.start()
@@ -166,7 +167,16 @@ class SandboxServer:
         ]
 
 
+def _url(host: str, port: int) -> str:
+    """Where it can be reached from here: the address of all networks is none that one can connect to."""
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be 0 to 65535; got {port}")
     # Named as TCP, because asyncio turns off Nagle's algorithm on such sockets only: else each answer takes 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -175,6 +185,9 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
     except BaseException:
         listener.close()
         raise

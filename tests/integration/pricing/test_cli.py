@@ -74,7 +74,9 @@ def test_check_without_anything_to_check(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["check", "nowhere.toml"], "No such file or directory: 'nowhere.toml'"),
+        (["check", "nowhere.toml"], "argument FILE: nowhere.toml cannot be read: No such file or directory\n"),
+        (["show", ""], "argument MODEL: the name of a model is empty"),
+        (["check", "--model", " "], "argument --model: the name of a model is empty"),
         (["show", "o3", "--at", "yesterday"], "'yesterday' is no date such as 2026-11-20"),
     ],
 )
@@ -83,6 +85,19 @@ def test_wrong_arguments_are_named(arguments: "list[str]", reason: str, capsys: 
         main(["prices", *arguments])
     assert exited.value.code == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["show", "check"])
+def test_help_says_what_the_exit_status_means(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prices", action, "--help"])
+    assert "1 when a model has no price" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("keito.cli.prices.find_rates", lambda *_: "genai-prices not installed")
+    expected = 'gpt-5-mini: genai-prices not installed; pip install "keito[pricing]"\n'
+    assert said(capsys, "show", "gpt-5-mini") == (1, "", expected)
 
 
 def test_a_wrong_table_is_named_with_its_entry(tmp_path: Path) -> None:

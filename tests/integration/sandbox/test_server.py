@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from keito import __version__
 from keito.cli import main
 from keito.sandbox import SandboxServer
 
@@ -101,8 +102,33 @@ class TestCommand:
         }
 
     def test_port_in_use(self, server, capsys):
-        assert main(["sandbox", "--port", server.url.rpartition(":")[2]]) == 1
-        assert "keito sandbox:" in capsys.readouterr().err
+        port = server.url.rpartition(":")[2]
+        assert main(["sandbox", "--port", port]) == 1
+        advice = "choose another with --port, or --port 0 for a free one"
+        assert capsys.readouterr().err == f"keito sandbox: port {port} is in use; {advice}\n"
+
+    def test_unknown_host(self, capsys):
+        assert main(["sandbox", "--port", "0", "--host", "nowhere.invalid"]) == 1
+        assert capsys.readouterr().err.startswith("keito sandbox: cannot listen on nowhere.invalid port 0: ")
+
+    def test_every_network(self, run):
+        process, url = run("--host", "0.0.0.0")
+        with client_of(url) as client:
+            assert client.get("/users/me").status_code == 200
+        process.terminate()
+        assert "warning: other machines can reach this sandbox" in process.communicate(timeout=10)[1]
+
+    def test_help_and_version(self, capsys):
+        for arguments, expected in (
+            (["sandbox", "--help"], "Run a Keito API"),
+            (["--version"], f"keito {__version__}"),
+        ):
+            with pytest.raises(SystemExit) as exit_:
+                main(arguments)
+            assert exit_.value.code == 0
+            said = capsys.readouterr().out
+            assert expected in said
+            assert "`" not in said
 
     def test_unusable_file(self, tmp_path, capsys):
         (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at")
@@ -110,21 +136,26 @@ class TestCommand:
         assert "not a database" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        "arguments",
+        ("arguments", "reason"),
         [
-            [],
-            ["fly"],
-            ["sandbox", "--port", "x"],
-            ["sandbox", "--rate-limit", "0"],
-            ["sandbox", "--latency", "-1"],
-            ["sandbox", "--idempotency", "maybe"],
+            ([], "COMMAND"),
+            (["fly"], "'fly'"),
+            (["sandbox", "--port", "x"], "must be a port from 0 to 65535"),
+            (["sandbox", "--port", "99999"], "must be a port from 0 to 65535"),
+            (["sandbox", "--rate-limit", "0"], "must be 1 or more"),
+            (["sandbox", "--latency", "-1"], "'-1' is no number of seconds from 0 to 3600"),
+            (["sandbox", "--latency", "abc"], "'abc' is no number of seconds from 0 to 3600"),
+            (["sandbox", "--latency", "nan"], "'nan' is no number of seconds"),
+            (["sandbox", "--idempotency", "maybe"], "'maybe'"),
         ],
     )
-    def test_usage(self, arguments, capsys):
+    def test_usage(self, arguments, reason, capsys):
         with pytest.raises(SystemExit) as exit_:
             main(arguments)
         assert exit_.value.code == 2
-        assert "usage: python -m keito" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "usage: python -m keito" in said
+        assert reason in said
 
     def test_signal_handlers_are_given_back(self, server):
         before = signal.getsignal(signal.SIGTERM)
@@ -171,6 +202,10 @@ class TestServer:
     def test_twice_at_once(self, server):
         with pytest.raises(RuntimeError, match="running already"):
             server.start()
+
+    def test_on_a_port_that_is_none(self):
+        with pytest.raises(ValueError, match="port must be 0 to 65535; got 99999"):
+            SandboxServer(port=99999).start()
 
     def test_before_it_was_started(self):
         with pytest.raises(RuntimeError, match="not running"):
