@@ -11,13 +11,16 @@ help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit( \
+		"This needs Python 3.10 or newer; $(PYTHON) is %d.%d. Name another one with PYTHON=..." % v)'
+	@echo "Setting up $(VENV) (once, takes a moment) ..."
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[dev]"
 	@touch $@
 
 demo: $(READY) ## Bill a LangChain agent's run on a Keito that runs on this machine
-	@$(BIN)/python examples/support_agent.py
+	@KEITO_API_KEY= $(BIN)/python examples/support_agent.py
 
 test: $(READY) ## Run the test suite
 	@$(BIN)/python -m pytest

@@ -39,9 +39,9 @@ def main() -> int:
         )
         print(f"{invoice.number} for {client.name}, drafted on {where}:\n")
         for line in invoice.line_items or []:
-            print(f"  {line.description:<18} {line.quantity:>7} x {line.unit_price:>6.2f} {line.amount:>9.2f}")
-        print(f"  {'Tax':<18} {invoice.tax:>15} % {invoice.tax_amount:>10.2f}")
-        print(f"  {'Total':<18} {invoice.currency:>17} {invoice.amount:>10.2f}   due {invoice.due_date}\n")
+            print(f"  {line.description:<18} {line.quantity:>7g} x {line.unit_price:>6.2f} {line.amount:>10.2f}")
+        print(f"  {'Tax':<18} {invoice.tax:>14g} % {invoice.tax_amount:>10.2f}")
+        print(f"  {'Total':<18} {invoice.currency:>16} {invoice.amount:>10.2f}   due {invoice.due_date}\n")
 
         keito.invoices.update(invoice.id, purchase_order="PO-7781", notes="Thank you for working with us.")
         message = keito.invoices.messages.create(

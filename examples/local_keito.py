@@ -6,24 +6,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from keito import KeitoError
+
 
 @contextmanager
 def keito_account(*needed: str) -> Iterator[str]:
-    """Your Keito, if the environment has its key; else one that starts on this machine. Gives its name.
+    """The Keito of the environment, if that has its key; else one that starts on this machine. Gives its name.
 
-    Afterwards the environment has KEITO_PROJECT_ID, KEITO_TASK_ID and whatever else is `needed`.
+    Within, the environment has KEITO_PROJECT_ID, KEITO_TASK_ID and whatever else is `needed`. What Keito refuses, or
+    does not answer, ends the program with one line.
     """
-    if os.environ.get("KEITO_API_KEY"):
-        names = ("KEITO_PROJECT_ID", "KEITO_TASK_ID", *needed)
-        missing = [name for name in names if not os.environ.get(name)]
-        if missing:
-            stop(f"KEITO_API_KEY is set, so this bills to your own account: also set {', '.join(missing)}.")
-        yield "your Keito account"
-        return
+    with named_account(*needed) if os.environ.get("KEITO_API_KEY") else sandbox_account() as name:
+        try:
+            yield name
+        except KeitoError as error:
+            stop(f"Keito: {error}", status=1)
+
+
+@contextmanager
+def named_account(*needed: str) -> Iterator[str]:
+    """What the environment names."""
+    host = os.environ.get("KEITO_BASE_URL") or "https://app.keito.io"
+    where = f"the account {os.environ.get('KEITO_ACCOUNT_ID', '')} on {host}"
+    names = ("KEITO_ACCOUNT_ID", "KEITO_PROJECT_ID", "KEITO_TASK_ID", *needed)
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        stop(f"KEITO_API_KEY is set, so this works on {where}: also set {', '.join(missing)}.")
+    yield where
+
+
+@contextmanager
+def sandbox_account() -> Iterator[str]:
+    """A Keito that runs on this machine while the program does."""
     try:
         from keito.sandbox import SandboxServer  # noqa: PLC0415 - an extra
     except ImportError as error:
         stop(f"There is no KEITO_API_KEY, and no Keito on this machine: {error}")
+    for name in [name for name in os.environ if name.startswith("KEITO_") and name != "KEITO_LOG"]:
+        del os.environ[name]  # of another account
     with SandboxServer() as sandbox:
         os.environ.update(
             KEITO_BASE_URL=sandbox.url,
@@ -37,7 +57,7 @@ def keito_account(*needed: str) -> Iterator[str]:
         yield f"a Keito on this machine ({sandbox.url})"
 
 
-def stop(reason: str) -> NoReturn:
+def stop(reason: str, status: int = 2) -> NoReturn:
     """End the program with one line that says what to do."""
     print(reason, file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)

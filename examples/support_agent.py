@@ -1,29 +1,38 @@
 """A LangChain agent resolves three support tickets, and Keito has the bill.
 
+    pip install -e ".[examples]"
+    python examples/support_agent.py
+
 Run it as it is: a Keito of its own starts on this machine, and a scripted model stands in for a real one. With
-KEITO_API_KEY and the other variables of BillingPolicy.from_env set, it bills to your own account instead.
+KEITO_API_KEY and the other variables of BillingPolicy.from_env set, it bills to that account instead.
 """
 
+import logging
 import os
 import sys
 import time
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from keito_langchain import KeitoCallbackHandler
-from langchain.agents import create_agent
-from langchain.tools import tool
-from langchain_core.language_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableConfig
-from local_keito import keito_account
-from rich.console import Console
-from rich.table import Table
+from local_keito import keito_account, stop
+
+try:
+    from keito_langchain import KeitoCallbackHandler
+    from langchain.agents import create_agent
+    from langchain.tools import tool
+    from langchain_core.language_models import BaseChatModel, LangSmithParams
+    from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+    from langchain_core.outputs import ChatGeneration, ChatResult
+    from langchain_core.runnables import RunnableConfig
+    from rich.console import Console
+    from rich.table import Table
+except ImportError as error:
+    stop(f'This needs Python 3.10 or newer, and: pip install -e ".[examples]" ({error})')
 
 from keito import Keito, OutcomeTypes
-from keito.billing import Outcome
+from keito.billing import AgentBilling, Outcome
 from keito.metering import log_outcome
 from keito.types import Expense, TimeEntry
 
@@ -136,9 +145,9 @@ def is_of(session: str, record: TimeEntry | Expense) -> bool:
 
 def main() -> int:
     """Run the agent, and show its bill."""
-    with keito_account() as where:
+    with keito_account() as where, closing(AgentBilling()) as billing:
         console.print(f"\nA LangChain agent resolves {len(TICKETS)} tickets, billed to {where}.\n")
-        handler = KeitoCallbackHandler()
+        handler = KeitoCallbackHandler(billing)
         session = f"demo-{uuid4()}"
         config: RunnableConfig = {
             "callbacks": [handler],  # this is all that it takes to bill an agent
@@ -151,13 +160,13 @@ def main() -> int:
         console.print(f"\n  {answer['messages'][-1].content}\n")
 
         report = handler.flush()
-        read_back(session)
-        handler.billing.close()
         console.print(f"{report.delivered} records delivered.\n" if report.complete else f"[red]{report}[/]\n")
+        read_back(session)
         return 0 if report.complete else 1
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s")  # billing never raises; the log says what went wrong
     # Nothing leaves this machine but the bill, also where LangSmith is configured.
     os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
     sys.exit(main())

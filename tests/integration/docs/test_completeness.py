@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FOR_DEVELOPERS = {"bench", "dev", "docs", "examples", "lint", "test"}
+FOR_DEVELOPERS = {"bench", "dev", "docs", "lint", "test"}
 
 
 def sources():

@@ -78,7 +78,7 @@ def test_it_runs_as_it_is(name, alone):
 def test_it_uses_the_account_of_the_environment(name, keito_sandbox, variables):
     output, complaints, status = ended(start(name, **variables))
     assert (status, complaints) == (0, "")
-    assert "your Keito account" in output
+    assert f"the account acc_sandbox on {keito_sandbox.url}" in output
     assert [text for text in SAYS[name] if text not in output] == []
     assert keito_sandbox.requests("POST", "/api/v2/time_entries")
 
@@ -87,7 +87,41 @@ def test_it_says_what_else_an_account_needs():
     output, complaints, status = ended(start("manual_billing", KEITO_API_KEY="kto_own"))
     assert (output, status) == ("", 2)
     assert complaints.count("\n") == 1
-    assert "also set KEITO_PROJECT_ID, KEITO_TASK_ID, KEITO_EXPENSE_CATEGORY_ID." in complaints
+    assert "also set KEITO_ACCOUNT_ID, KEITO_PROJECT_ID, KEITO_TASK_ID, KEITO_EXPENSE_CATEGORY_ID." in complaints
+
+
+def test_it_says_in_one_line_that_keito_is_away():
+    away = {"KEITO_API_KEY": "kto_own", "KEITO_ACCOUNT_ID": "acc_own", "KEITO_BASE_URL": "http://127.0.0.1:9"}
+    place = {"KEITO_PROJECT_ID": "p", "KEITO_TASK_ID": "t", "KEITO_EXPENSE_CATEGORY_ID": "c"}
+    _, complaints, status = ended(start("manual_billing", **away, **place))
+    assert status == 1
+    assert complaints.startswith("Keito: GET ")
+    assert complaints.count("\n") == 1
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("langchain"), reason="needs langchain")
+def test_the_agent_ends_its_work_with_a_wrong_key(variables):
+    output, complaints, status = ended(start("support_agent", **{**variables, "KEITO_API_KEY": "kto_mistyped"}))
+    assert status == 1
+    assert "All three tickets are resolved." in output
+    assert "FlushReport(delivered=0" in output
+    assert "WARNING: " in complaints
+    assert "401" in complaints
+    assert "Traceback" not in complaints
+
+
+def test_the_agent_says_what_to_install(tmp_path):
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(\"No module named 'rich'\", name='rich')\n")
+    output, complaints, status = ended(start("support_agent", PYTHONPATH=str(tmp_path)))
+    assert (output, status) == ("", 2)
+    assert complaints.count("\n") == 1
+    assert 'pip install -e ".[examples]"' in complaints
+
+
+def test_another_account_does_not_reach_into_the_sandbox():
+    output, complaints, status = ended(start("custom_agent", KEITO_API_KEY="", KEITO_USER_ID="usr_of_another_account"))
+    assert (status, complaints) == (0, "")
+    assert "a Keito on this machine" in output
 
 
 def test_it_says_what_to_install(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def is_test(block):
 
 def missing(block):
     """What a block uses that cannot be installed on this Python."""
-    names = ("langchain_core", "genai_prices", "respx", "pytest_httpx")
+    names = ("langchain_core", "genai_prices", "openai", "respx", "pytest_httpx")
     return [name for name in names if re.search(rf"\b{name}\b", block.code) and not importlib.util.find_spec(name)]
 
 
@@ -56,20 +57,23 @@ def test_a_block_runs_as_it_stands(block, documented_environment, capsys):
         assert capsys.readouterr().out == block.output
 
 
-def run_tests(chosen, folder):
+def run_tests(chosen, folder, variables):
     """In one process for all of them: a pytest of its own for each would take a second each."""
     for block in chosen:
         name = re.sub(r"\W+", "_", block.place)
         (folder / f"test_{name}.py").write_text(block.code, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\naddopts = --import-mode=importlib\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=100, env=environment, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_blocks_of_tests_pass(tmp_path):
+def test_blocks_of_tests_pass_also_where_the_readme_was_followed(tmp_path, variables):
     chosen = [block for block in blocks() if is_test(block) and not missing(block)]
-    run_tests(chosen, tmp_path)
+    run_tests(chosen, tmp_path, variables)
 
 
 def test_blocks_are_found():
