@@ -51,7 +51,7 @@ def main() -> int:
         with billing.run(f"{len(LEADS)} leads looked at", trigger="nightly") as run:
             qualify_leads()
         if not billing.flush().complete:
-            stop("Not everything reached Keito; the log says why.")
+            stop("Not everything reached Keito; the log says why.", status=1)
         show(keito, run.session_id)
     return 0
 

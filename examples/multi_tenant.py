@@ -63,7 +63,7 @@ def main() -> int:
         with ThreadPoolExecutor() as threads:
             list(threads.map(lambda ticket: answer(billing, *ticket), TICKETS))
         if not billing.flush().complete:
-            stop("Not everything reached Keito; the log says why.")
+            stop("Not everything reached Keito; the log says why.", status=1)
         for tenant, policy in policies.items():
             show(keito, tenant, policy)
     return 0
