@@ -22,8 +22,9 @@ class Deadline(threading.local):
     @property
     def is_over(self) -> bool:
         """Whether the attempt must end now."""
-        late = self.at is not None and time.monotonic() >= self.at
-        return late or (self.cancelled is not None and self.cancelled.is_set())
+        if self.cancelled is not None and self.cancelled.is_set():
+            return True
+        return self.at is not None and time.monotonic() >= self.at
 
     def left(self, timeout: Optional[float]) -> Optional[float]:
         """What remains of `timeout`."""

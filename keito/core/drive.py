@@ -152,14 +152,13 @@ def bound_headers(http: httpx.Client) -> None:
 
 
 def _read(response: httpx.Response) -> bytes:
+    stream = response.stream
+    assert isinstance(stream, httpx.SyncByteStream)
     try:
-        if "content-encoding" in response.headers:
-            return response.read()
-        # What read() would do, less its decoder, which costs a tenth of a call's time.
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        return b"".join(response.stream)
+        # Without an encoding this is what read() does, less its decoder, which costs a tenth of a call's time.
+        return response.read() if "content-encoding" in response.headers else b"".join(stream)
     finally:
-        response.close()
+        stream.close()
 
 
 def _close_all(idle: deque[httpx.HTTPTransport]) -> None:

@@ -1,5 +1,6 @@
 """When a call is sent again. The loop is a generator: it asks its driver to send or to sleep, and does no I/O."""
 
+import logging
 import math
 import random
 import time
@@ -151,5 +152,7 @@ def _failure(call: Call[Any], outcome: Outcome, may_have_happened: bool) -> Exce
 
 
 def _log(call: Call[Any], outcome: Outcome, attempt: int, seconds: float) -> None:
+    if not logger.isEnabledFor(logging.INFO):
+        return
     result = outcome.status if isinstance(outcome, Reply) else outcome.reason
     logger.info("%s %s: %s in %.0f ms (attempt %d)", call.method, call.target, result, seconds * 1000, attempt)

@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
 from functools import partial
 from typing import Any, Optional, TypeVar, Union
 
@@ -26,22 +25,12 @@ _SLICE = 65536
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """Bounds each operation by what is left of the attempt: httpx's timeouts begin anew with every byte.
+    """Bounds each operation by what is left of the attempt: httpx's timeouts begin anew with every byte."""
 
-    Args:
-        stream: The connection.
-        corked: Send what is written when the answer is awaited, head and body in one piece, which spares both sides a
-            system call and a wake-up. Not for HTTP/2, where one may wait while another writes.
-    """
-
-    def __init__(self, stream: httpcore.NetworkStream, corked: bool) -> None:
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
-        self._corked = corked
-        self._unsent: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: Optional[float] = None) -> bytes:
-        if self._unsent:
-            self._flush(timeout)
         while not deadline.is_over:
             try:
                 return self._stream.read(max_bytes, deadline.glance(timeout))
@@ -51,22 +40,10 @@ class _DeadlineStream(httpcore.NetworkStream):
         raise httpcore.ReadTimeout("the answer took too long")
 
     def write(self, buffer: bytes, timeout: Optional[float] = None) -> None:
-        if self._corked:
-            self._unsent.append(buffer)
-        else:
-            self._send(buffer, timeout)
-
-    def _flush(self, timeout: Optional[float]) -> None:
-        unsent, self._unsent = b"".join(self._unsent), []
-        # A server that hangs up early may have answered before; httpcore reads on after a failed write for that reason.
-        with suppress(httpcore.WriteError):
-            self._send(unsent, timeout)
-
-    def _send(self, data: bytes, timeout: Optional[float]) -> None:
-        for start in range(0, len(data), _SLICE):
+        for start in range(0, len(buffer), _SLICE):
             if deadline.is_over:
                 raise httpcore.WriteTimeout("the request took too long")
-            self._stream.write(data[start : start + _SLICE], deadline.left(timeout))
+            self._stream.write(buffer[start : start + _SLICE], deadline.left(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -74,18 +51,15 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: Optional[str] = None, timeout: Optional[float] = None
     ) -> httpcore.NetworkStream:
-        self._flush(timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, deadline.left(timeout))
-        return _DeadlineStream(stream, self._corked)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, deadline.left(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, backend: httpcore.NetworkBackend, corked: bool) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
-        self._corked = corked
 
     def connect_tcp(
         self,
@@ -97,13 +71,12 @@ class _DeadlineBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         left = deadline.left(timeout)
         connect = partial(self._backend.connect_tcp, host, port, left, local_address, socket_options)
-        return _DeadlineStream(_within(left, connect), self._corked)
+        return _DeadlineStream(_within(left, connect))
 
     def connect_unix_socket(
         self, path: str, timeout: Optional[float] = None, socket_options: Optional[Iterable[Any]] = None
     ) -> httpcore.NetworkStream:
-        stream = self._backend.connect_unix_socket(path, deadline.left(timeout), socket_options)
-        return _DeadlineStream(stream, self._corked)
+        return _DeadlineStream(self._backend.connect_unix_socket(path, deadline.left(timeout), socket_options))
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -134,14 +107,14 @@ def _within(seconds: Optional[float], connect: Callable[[], httpcore.NetworkStre
         return future.result()
 
 
-def bound(transport: httpx.HTTPTransport, *, corked: bool = False) -> None:
+def bound(transport: httpx.HTTPTransport) -> None:
     """Let the attempts of a transport end at `deadline`.
 
     httpx has no public way to pass a network backend; tests hold this against the oldest and the newest httpx.
     """
     pool: Any = transport._pool  # pyright: ignore[reportPrivateUsage]
     if not isinstance(pool._network_backend, _DeadlineBackend):
-        pool._network_backend = _DeadlineBackend(pool._network_backend, corked)
+        pool._network_backend = _DeadlineBackend(pool._network_backend)
 
 
 class Transports:
@@ -163,7 +136,7 @@ class Transports:
     def blocking(self) -> httpx.HTTPTransport:
         """A transport whose attempts end at `deadline`."""
         transport = self._make(httpx.HTTPTransport)
-        bound(transport, corked=True)
+        bound(transport)
         return transport
 
     def _make(self, kind: Callable[..., T]) -> T:
