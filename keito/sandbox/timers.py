@@ -65,7 +65,8 @@ def make_room(ctx: Context, user: int, replace: bool) -> None:
     """Stop the user's running timer if the request says so.
 
     Raises:
-        ApiError: 409 `running_timer_conflict` with the running entry, when it was not to be replaced.
+        ApiError: 409 `running_timer_conflict` with the running entry, when it was not to be replaced; 403 when it is
+            locked, approved or billed.
     """
     running = ctx.db.execute("SELECT * FROM time_entries WHERE user = ? AND is_running = 1", (user,)).fetchall()
     if running and not replace:
@@ -74,6 +75,7 @@ def make_room(ctx: Context, user: int, replace: bool) -> None:
         error.body["error"] = "running_timer_conflict"
         raise error
     for row in running:
+        require_open(row)  # what may not be stopped by itself is not stopped by another's start
         update(ctx.db, "time_entries", row["no"], {**_stopped(ctx, row), "updated_at": ctx.stamp})
 
 

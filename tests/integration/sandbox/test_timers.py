@@ -87,6 +87,14 @@ class TestOnePerUser:
         assert (entries[first["id"]]["is_running"], entries[first["id"]]["hours"]) == (False, 1)
         assert entries[second["id"]]["is_running"] is True
 
+    @pytest.mark.parametrize("state", ["locked", "approved", "billed"])
+    def test_replace_running_leaves_what_is_read_only(self, api, server, start, state):
+        first = start()
+        server.set_state("time_entries", first["id"], **{state: True})
+        refused = api.post("/time_entries", json={**ENTRY, "is_running": True, "replace_running": True})
+        assert (refused.status_code, refused.json()["error_description"]) == (403, f"Time entry is {state}")
+        assert api.get("/time_entries", params={"is_running": "true"}).json()["total_entries"] == 1
+
     def test_replace_running_with_nothing_to_replace(self, start):
         assert start(replace_running=True)["is_running"] is True
 
