@@ -70,6 +70,7 @@ class AgentBilling:
             delivery = DirectDelivery(self._client_or_own(client))
         self._delivery = delivery
         self._gaps = GapLog()
+        self._unbilled = 0
         self._meters = Meters()
         self._rollup = Rollup()
         self._alarm = Alarm(_weakly(self._send_due))
@@ -195,6 +196,7 @@ class AgentBilling:
                 self._deliver([*outcome_records(run, policy), *self._rollup.add(run, policy, cost)])
                 self._alarm.set(self._rollup.next_end)
         except Exception as error:  # the agent never breaks
+            self._unbilled += 1
             self.guard.caught("bill", error)
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
@@ -203,7 +205,8 @@ class AgentBilling:
         Rollups are sent as they are, also of an hour or day that goes on: what follows in it becomes a second entry.
         """
         self._close_windows()
-        return self._delivery.flush(timeout)
+        report = self._delivery.flush(timeout)
+        return replace(report, dropped=report.dropped + self._unbilled) if self._unbilled else report
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections."""

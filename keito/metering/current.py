@@ -34,7 +34,7 @@ def log_outcome(outcome: Outcome) -> bool:
     """
     run = current_run()
     if run is None:
-        _log.warning("Outcome %r was logged outside of any run and is not billed", outcome.type)
+        _log.warning("Outcome %r was logged outside of any run and is not billed", getattr(outcome, "type", outcome))
         return False
     return run.log_outcome(outcome)
 

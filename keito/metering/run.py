@@ -255,7 +255,15 @@ class AgentRun:
         return self._noticed(self._events.add_usage(OtherUsage.of(name, quantity, unit, cost)), "a usage")
 
     def log_outcome(self, outcome: Outcome) -> bool:
-        """Add an outcome, to be billed when the run completes; answers whether it still counts."""
+        """Add an outcome, to be billed when the run completes; answers whether it still counts.
+
+        Something else than an `Outcome` is not billed, and the log says so: an agent does not end over its bill.
+        """
+        if not isinstance(outcome, Outcome):  # pyright: ignore[reportUnnecessaryIsInstance]
+            _log.error(
+                "Run %s: %r is no Outcome and is not billed; log Outcome(type, unit_price=...)", self.uid, outcome
+            )
+            return False
         return self._noticed(self._events.add_outcome(outcome), "an outcome")
 
     def check_budget(self) -> None:

@@ -280,3 +280,28 @@ def test_billing_does_not_load_http_before_it_bills() -> None:
     code = "import sys, keito.billing; print([m for m in ('httpx', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("wrong", ["ticket_resolved", None, 0.99])
+def test_what_is_no_outcome_is_said_and_the_rest_is_billed(
+    billing: AgentBilling, kept: Any, caplog: pytest.LogCaptureFixture, wrong: Any
+) -> None:
+    with billing.run(name="x") as run:
+        assert not run.log_outcome(wrong)
+        run.log_outcome(Outcome("ticket_resolved"))
+    assert kinds(kept.records) == ["time_entry", "outcome"]
+    assert f"{wrong!r} is no Outcome" in caplog.text
+
+
+def test_a_run_without_records_is_never_reported_as_delivered(
+    billing: AgentBilling, kept: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("keito.billing.agent_billing.records_with", fail)
+    with billing.run(name="x"):
+        pass
+    report = billing.flush()
+    assert (report.dropped, report.complete) == (1, False)
+    assert "Billing failed in bill" in caplog.text
