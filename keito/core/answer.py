@@ -1,5 +1,7 @@
 """Read answers: models out of successes, errors out of everything else. Nothing in this module does I/O."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from functools import cache

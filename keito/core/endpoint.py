@@ -36,14 +36,14 @@ class Resource(Generic[Mode]):
         self.mode: Mode = mode
 
 
-def _like(plan: Callable[..., Any], runner: Callable[..., Any], returns: str) -> Callable[..., Any]:
-    """Give `runner` the name, docstring and parameters of `plan`, returning `returns`."""
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        setattr(runner, name, getattr(plan, name))
-    runner.__annotations__ = {**plan.__annotations__, "return": returns}
-    signature = inspect.signature(plan).replace(return_annotation=returns)
-    setattr(runner, "__signature__", signature)  # noqa: B010 - type checkers do not know the attribute
-    return runner
+def _like(plan: Callable[..., Any], returns: str, *runners: Callable[..., Any]) -> None:
+    """Give `runners` the name, docstring and parameters of `plan`, returning `returns`."""
+    names = {name: getattr(plan, name) for name in ("__module__", "__name__", "__qualname__", "__doc__")}
+    names["__annotations__"] = {**plan.__annotations__, "return": returns}
+    names["__signature__"] = inspect.signature(plan).replace(return_annotation=returns)
+    for runner in runners:
+        for name, value in names.items():
+            setattr(runner, name, value)
 
 
 def _result(plan: Callable[..., Any]) -> str:
@@ -67,8 +67,9 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator
 
         self.plan = plan
         self.__doc__ = plan.__doc__
-        self.blocking = _like(plan, blocking, _result(plan))
-        self.awaiting = _like(plan, awaiting, _result(plan))
+        self.blocking: Callable[..., Any] = blocking
+        self.awaiting: Callable[..., Any] = awaiting
+        _like(plan, _result(plan), blocking, awaiting)
 
     @overload
     def __get__(self, resource: None, owner: type) -> Callable[..., Any]: ...
@@ -97,7 +98,8 @@ class paginated(Generic[P, T]):  # noqa: N801 - used as a decorator
 
         self.plan = plan
         self.__doc__ = plan.__doc__
-        self.pager = _like(plan, pager, f"Pager[{_result(plan)}]")
+        self.pager: Callable[..., Any] = pager
+        _like(plan, f"Pager[{_result(plan)}]", pager)
 
     @overload
     def __get__(self, resource: None, owner: type) -> Callable[..., Any]: ...

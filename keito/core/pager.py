@@ -17,7 +17,7 @@ from keito.core.reply import Reply
 
 T = TypeVar("T")
 
-Fetch = Callable[[Call[Page[T]], Optional[threading.Event]], Reply]
+Fetch = Callable[["Call[Page[T]]", Optional[threading.Event]], Reply]
 """Performs the call of a page, and ends soon once the event is set."""
 
 
