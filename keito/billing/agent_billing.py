@@ -206,7 +206,8 @@ class AgentBilling:
         """
         self._close_windows()
         report = self._delivery.flush(timeout)
-        return replace(report, dropped=report.dropped + self._unbilled) if self._unbilled else report
+        lost = self._unbilled + self._rollup.unbilled
+        return replace(report, dropped=report.dropped + lost) if lost else report
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections."""

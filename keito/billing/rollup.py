@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import uuid
@@ -24,6 +25,8 @@ from keito.outbox import BillingRecord
 
 _MOST_MEMBERS = 10_000
 """Runs' records in one window; a busier window is sent in several pieces."""
+
+_log = logging.getLogger("keito.billing")
 
 _MOST_WINDOWS = 1_000
 """Open windows; beyond it the oldest are sent early."""
@@ -52,6 +55,7 @@ class Rollup:
         self._clock = clock
         self._origin = origin or uuid.uuid4().hex[:12]
         self._sequence = 0
+        self.unbilled = 0  # windows of which no records could be made
         self._windows: dict[WindowKey, Window] = {}
         self._known: OrderedDict[str, None] = OrderedDict()
         self._carry: Carry = {}
@@ -139,7 +143,11 @@ class Rollup:
             del self._windows[window.key]
             name = f"{self._origin}-{window.key.name}-{self._sequence}"
             self._sequence += 1
-            records += records_of(window, name, self._carry)
+            try:
+                records += records_of(window, name, self._carry)
+            except Exception:  # the other windows are good
+                self.unbilled += 1
+                _log.exception("Rollup %s cannot be billed", window.key.name)
         return records
 
     def start_anew(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 from typing_extensions import TypedDict, Unpack
 
 from keito.metering.call import LLMCall, NoUsage
+from keito.metering.outcome import IMPOSSIBLE
 from keito.metering.usage import Usage
 
 Number = Union[int, float, str, Decimal]
@@ -150,12 +151,12 @@ def exact(what: str, value: Number) -> Decimal:
     """`value` as a decimal number: 0.1 is a tenth, and not the double that is nearest to it.
 
     Raises:
-        ValueError: It is no number, negative or not finite.
+        ValueError: It is no number, negative, or a million million or more, which no run costs.
     """
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(f"{what} is not a number: {value!r}") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"{what} is finite and not negative; got {value!r}")
+    if not amount.is_finite() or not 0 <= amount < IMPOSSIBLE:
+        raise ValueError(f"{what} is finite, not negative and below {IMPOSSIBLE:,}; got {value!r}")
     return amount

@@ -17,6 +17,10 @@ TEXT_LIMIT = 100
 Number = Union[int, float, str, Decimal]
 
 
+IMPOSSIBLE = Decimal(10**12)
+"""Amounts from here on are mistakes; one of them must not spoil the bill of everything else."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One billable result of an agent's run, such as a resolved ticket.
@@ -71,8 +75,8 @@ def _amount(field: str, value: Number) -> Decimal:
         amount = Decimal(str(value))
     except InvalidOperation:
         raise ValueError(f"Outcome.{field} is not a number: {value!r}") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"Outcome.{field} is finite and not negative; got {value!r}")
+    if not amount.is_finite() or not 0 <= amount < IMPOSSIBLE:
+        raise ValueError(f"Outcome.{field} is finite, not negative and below {IMPOSSIBLE:,}; got {value!r}")
     return amount
 
 

@@ -49,7 +49,7 @@ class DirectDelivery:
         keep: How many undelivered records are kept. Older ones are pushed out, counted and logged whole.
     """
 
-    def __init__(self, client: Keito, *, timeout: float = 10.0, keep: int = 1000) -> None:
+    def __init__(self, client: Keito, *, timeout: float = 10.0, keep: int = 10_000) -> None:
         self._client = client
         self._timeout = timeout
         self._keep = keep

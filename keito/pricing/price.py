@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Optional, Union
 
 from keito.metering import LLMCall
+from keito.metering.outcome import IMPOSSIBLE
 from keito.pricing.kinds import unpriceable
 from keito.pricing.listed import UNKNOWN, catalogue
 from keito.pricing.priced import PricedCall
@@ -96,7 +97,7 @@ def _priced(call: LLMCall, found: Union[RateSet, str]) -> PricedCall:
 
 
 def _reported(cost: Decimal) -> PricedCall:
-    if not isinstance(cost, Decimal) or not cost.is_finite() or cost < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(cost, Decimal) or not cost.is_finite() or not 0 <= cost < IMPOSSIBLE:  # pyright: ignore[reportUnnecessaryIsInstance]
         return PricedCall(reason="the provider reported an impossible cost", source="provider")
     return PricedCall(amount=cost, source="provider")
 

@@ -148,7 +148,7 @@ def test_own_metadata_does_not_price_an_outcome(keito_client: Keito) -> None:
     assert outcome.metadata["outcome_note"] == "kept"
 
 
-@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp's advice
+@pytest.mark.parametrize("transport", ["sync"])
 def test_a_large_body_does_not_outlast_the_timeout(connect: Any, listener: Any, entry_fields: "dict[str, Any]") -> None:
     over = threading.Event()
 

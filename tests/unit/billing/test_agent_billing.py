@@ -305,3 +305,35 @@ def test_a_run_without_records_is_never_reported_as_delivered(
     report = billing.flush()
     assert (report.dropped, report.complete) == (1, False)
     assert "Billing failed in bill" in caplog.text
+
+
+@pytest.mark.parametrize("amount", ["1e12", "1e95", "-1", "NaN"])
+def test_an_impossible_amount_is_refused_before_it_spoils_a_bill(billing: AgentBilling, amount: str) -> None:
+    with billing.run(name="x") as run:
+        with pytest.raises(ValueError, match="below 1,000,000,000,000"):
+            run.record_llm_call(model="m", input_tokens=1, reported_cost=amount)
+        with pytest.raises(ValueError, match="below 1,000,000,000,000"):
+            Outcome("ticket_resolved", quantity=amount)  # type: ignore[arg-type]
+
+
+def test_a_window_that_cannot_be_billed_is_counted_and_spares_the_others(
+    policy: BillingPolicy, kept: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from keito.billing import rollup
+
+    made = rollup.records_of
+
+    def fail_for_one(window: Any, *rest: Any) -> Any:
+        if "broken" in repr(window.key):
+            raise RuntimeError("broken")
+        return made(window, *rest)
+
+    monkeypatch.setattr(rollup, "records_of", fail_for_one)
+    billing = AgentBilling(policy, delivery=kept, rollup="day")
+    for project in ("broken", "fine"):
+        with billing.run(name="x", project_id=project):
+            pass
+    report = billing.flush()
+    assert [record.body["project_id"] for record in kept.records] == ["fine"]
+    assert (report.dropped, report.complete) == (1, False)
+    assert "cannot be billed" in caplog.text
