@@ -5,6 +5,7 @@ from typing import Any, Callable, TypeVar
 from urllib.parse import quote
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from keito.core.errors import KeitoValidationError, refused
 from keito.types.given import NotGiven, encode
@@ -105,15 +106,12 @@ def _not_json(fields: dict[str, Any]) -> KeitoValidationError:
 
 
 def _refusal(error: ValidationError) -> KeitoValidationError:
-    details = error.errors(include_url=False)
-    texts: list[str] = []
-    for detail in details:
-        name = ".".join(str(part) for part in detail["loc"])
-        rule = detail["msg"].replace("Value error, ", "").replace("Input should be", "must be")
-        texts.append(str(describe_refusal(name, detail["input"], rule)))
-    return KeitoValidationError(body={"error": "invalid argument", "error_description": "; ".join(texts)})
+    text = "; ".join(_described(detail) for detail in error.errors(include_url=False))
+    return KeitoValidationError(body={"error": "invalid argument", "error_description": text})
 
 
-def describe_refusal(name: str, value: object, rule: str) -> str:
+def _described(detail: ErrorDetails) -> str:
     """One refusal in words; a rule about the whole body has no field and shows no value."""
-    return refused(name, value, rule).body["error_description"] if name else rule
+    name = ".".join(str(part) for part in detail["loc"])
+    rule = detail["msg"].replace("Value error, ", "").replace("Input should be", "must be")
+    return str(refused(name, detail["input"], rule).body["error_description"]) if name else rule
