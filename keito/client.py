@@ -87,7 +87,17 @@ class Keito(_Resources[Sync]):
         super().__init__(Sync(self._driver))
 
     def __repr__(self) -> str:
-        return f"Keito(base_url={str(self._driver.wire.base_url)!r})"
+        return f"Keito(base_url={self.base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """The server, without `/api/v2`."""
+        return str(self._driver.wire.base_url)
+
+    @property
+    def account_id(self) -> str:
+        """The account of the API key; empty where a WorkOS token names it."""
+        return self._driver.wire.account_id
 
     def track_agent_work(
         self,
@@ -188,7 +198,17 @@ class AsyncKeito(_Resources[Async]):
         super().__init__(Async(self._driver))
 
     def __repr__(self) -> str:
-        return f"AsyncKeito(base_url={str(self._driver.wire.base_url)!r})"
+        return f"AsyncKeito(base_url={self.base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """The server, without `/api/v2`."""
+        return str(self._driver.wire.base_url)
+
+    @property
+    def account_id(self) -> str:
+        """The account of the API key; empty where a WorkOS token names it."""
+        return self._driver.wire.account_id
 
     def track_agent_work(
         self,

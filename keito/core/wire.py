@@ -39,6 +39,11 @@ class Wire:
     def __repr__(self) -> str:
         return f"Wire(base_url={str(self.base_url)!r})"
 
+    @property
+    def account_id(self) -> str:
+        """The account, empty where a token names it."""
+        return self._credentials.account_id
+
     def timeout_of(self, call: Call[Any]) -> Optional[float]:
         """Seconds for one attempt as a whole."""
         return call.options.get("timeout", self.timeout)

@@ -1,0 +1,1 @@
+"""Bills CrewAI crews and flows through Keito."""

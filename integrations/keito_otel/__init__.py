@@ -1,0 +1,1 @@
+"""Bills agents through the GenAI spans that they emit."""
