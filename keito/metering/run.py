@@ -40,6 +40,7 @@ class AgentRun:
         ledger: Keeps what the run spends; without one it keeps every call itself.
         project_id: The project that this run is billed to, whatever the policy says.
         task_id: The same for the task.
+        by_itself: Bill it by itself although it has a parent, as a project or task of its own does.
         attributes: What the program knows of the run, such as `{"tenant": "acme"}`. They choose the policy and may
             stand in notes; they are not posted.
         uid: Identifies the run for ever; drawn by default.
@@ -68,11 +69,12 @@ class AgentRun:
         ledger: Optional[Ledger] = None,
         project_id: Optional[str] = None,
         task_id: Optional[str] = None,
+        by_itself: bool = False,
         attributes: Optional[Mapping[str, Any]] = None,
         uid: Optional[str] = None,
         started_at: Optional[datetime] = None,
     ) -> None:
-        is_part = parent is not None and project_id is None and task_id is None
+        is_part = parent is not None and project_id is None and task_id is None and not by_itself
         self.uid = uid or uuid.uuid4().hex
         self.name = text_of(name)
         self.agent_id = agent_id
@@ -83,7 +85,9 @@ class AgentRun:
         self.root: AgentRun = parent.root if parent is not None and is_part else self
         self.parent_id = None if parent is None else parent.uid
         self.session_id: str = text_of(session_id) or (self.uid if parent is None else parent.session_id)
-        self.owner: Optional[Biller] = owner if parent is None else parent.owner
+        self.owner: Optional[Biller] = (
+            self.root.owner if is_part else owner or (None if parent is None else parent.owner)
+        )
         self.ledger: Optional[Ledger] = self.root.ledger if is_part else ledger
         self.attributes: Mapping[str, Any] = {**(parent.attributes if parent is not None else {}), **(attributes or {})}
         self.notes: Optional[str] = None
@@ -124,6 +128,15 @@ class AgentRun:
     def away_ns(self) -> Mapping[int, int]:
         """Nanoseconds of children that are billed by themselves, by the quarter of an hour since 1970."""
         return self._watch.away
+
+    @property
+    def left_at_ns(self) -> Optional[int]:
+        """Since when, after its start, such a child lasts; `None` while none does."""
+        return self._watch.left_at
+
+    def was_away(self, away: Mapping[int, int], left_at: Optional[int]) -> None:
+        """Take over what another process knew of its children: `away_ns` and `left_at_ns`."""
+        self._watch.resume(away, left_at)
 
     @property
     def calls(self) -> tuple[LLMCall, ...]:

@@ -53,6 +53,17 @@ class Stopwatch:
         """Nanoseconds that are billed elsewhere, by the quarter of an hour since 1970 in which they fall."""
         return self._away
 
+    @property
+    def left_at(self) -> Optional[int]:
+        """After how many nanoseconds the part began that is billed elsewhere; `None` while there is none."""
+        return self._left_at if self._others else None
+
+    def resume(self, away: Mapping[int, int], left_at: Optional[int]) -> None:
+        """Go on with the parts that another watch knew."""
+        self._away.update(away)
+        if left_at is not None:
+            self._left_at, self._others = left_at, 1
+
     def stop(self, elapsed_ns: Optional[int] = None) -> None:
         """Stop for good, after `elapsed_ns` if that is known better than by this clock."""
         took = self.elapsed_ns if elapsed_ns is None else max(0, elapsed_ns)
