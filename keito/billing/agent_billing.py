@@ -6,6 +6,7 @@ import uuid
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from typing_extensions import Unpack
@@ -129,6 +130,7 @@ class AgentBilling:
         project_id: Optional[str] = None,
         task_id: Optional[str] = None,
         attributes: Optional[Mapping[str, Any]] = None,
+        started_at: Optional[datetime] = None,
     ) -> AgentRun:
         """Start a run that `finish` will end. For integrations; programs use `run`."""
         for field, value in (("project_id", project_id), ("task_id", task_id)):
@@ -149,14 +151,23 @@ class AgentBilling:
             task_id=task_id,
             attributes=attributes,
             uid=uid,
+            started_at=started_at,
         )
         if run.root is run:
             self._route(run, account)
         return run
 
-    def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
-        """End a run and bill it, if it is a root. It never raises."""
-        if self.end(run, status):
+    def finish(
+        self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None
+    ) -> None:
+        """End a run and bill it, if it is a root. It never raises.
+
+        Args:
+            run: Which one.
+            status: How it ended.
+            elapsed_ns: How long it took, if that is known better than by this process's clock.
+        """
+        if self.end(run, status, elapsed_ns=elapsed_ns):
             self.bill(run)
 
     async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
@@ -169,7 +180,7 @@ class AgentBilling:
         with CancelScope(shield=True):
             await run_sync(self.bill, run)
 
-    def end(self, run: AgentRun, status: RunStatus) -> bool:
+    def end(self, run: AgentRun, status: RunStatus, *, elapsed_ns: Optional[int] = None) -> bool:
         """End a run; answers whether it is to be billed now. It never raises."""
         is_root = run.root is run
         if is_root and status is RunStatus.COMPLETED and run.is_open:
@@ -178,7 +189,7 @@ class AgentBilling:
             except Exception as error:  # the user's function; the agent never breaks
                 self.guard.caught("outcome", error)
         run.result = None
-        return run.end(status) and is_root
+        return run.end(status, elapsed_ns=elapsed_ns) and is_root
 
     def policy_of(self, run: AgentRun) -> BillingPolicy:
         """What a run is billed by: what `resolve` chose for it, for the project and task that it names itself."""

@@ -34,6 +34,8 @@ def run_metadata(run: AgentRun, cost: Optional[RunCost] = None) -> dict[str, Any
         **model_totals(cost),
     )
     metadata["session_id"] = short(run.session_id)
+    if run.trace_id is not None:
+        metadata["run"]["trace_id"] = short(run.trace_id)  # from a line of an invoice to what happened
     return {**metadata, **model_rows(cost)}
 
 

@@ -54,6 +54,7 @@ class AgentRun:
         confidence: The agent's own estimate of its work, from 0 to 1.
         human_reviewed: Whether a person has looked at the result.
         result: What the agent came to, for a policy whose outcome depends on it. It is not posted.
+        trace_id: The OpenTelemetry trace that shows the run, as 32 hexadecimal digits.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class AgentRun:
         self.confidence: Optional[Decimal] = None
         self.human_reviewed: Optional[bool] = None
         self.result: Any = None
+        self.trace_id: Optional[str] = None
         self.status = RunStatus.OPEN
         self._watch = Stopwatch(started_at)
         self._events: RunEvents = self.root._events if is_part else RunEvents(ledger)
