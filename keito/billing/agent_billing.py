@@ -19,7 +19,7 @@ from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
 from keito.billing.records import cost_of, outcome_records, records_with
 from keito.billing.rollup import Rollup
-from keito.metering import AgentRun, Outcome, RunStatus
+from keito.metering import AgentRun, Outcome, RunStatus, current_run
 from keito.outbox import BillingRecord, Delivery, DirectDelivery, FlushReport
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class AgentBilling:
         self._delivery = delivery
         self._gaps = GapLog()
         self._unbilled = 0
-        self._meters = Meters()
+        self.meters = Meters()
         self._rollup = Rollup()
         self._alarm = Alarm(_weakly(self._send_due))
         # Windows are in memory: a program that ends without `close()` sends them still.
@@ -97,6 +97,9 @@ class AgentBilling:
 
         Inside another run of the same billing it is a part of that one, and billed with it; unless it names a project
         or task of its own. Then it is billed by itself, and the time of the run around it stands still meanwhile.
+        The same holds inside a run of another billing that goes to the same account of Keito: under an equal policy
+        it is a part, and under any other it is billed by itself. Runs for different accounts know nothing of each
+        other.
 
         Args:
             name: What runs, for people: the text of the time entry.
@@ -132,12 +135,12 @@ class AgentBilling:
         attributes: Optional[Mapping[str, Any]] = None,
         started_at: Optional[datetime] = None,
     ) -> AgentRun:
-        """Start a run that `finish` will end. For integrations; programs use `run`."""
+        """Start a run that `finish` will end. For integrations; programs use `run`, and give `around()` as `parent`."""
         for field, value in (("project_id", project_id), ("task_id", task_id)):
             if value is not None and not value.strip():
                 raise ValueError(f"{field} of a run is empty; leave it out to bill to the policy's")
         uid = uuid.uuid4().hex
-        account = RunAccount(uid, self.policy, self._meters, self.guard)
+        account = RunAccount(uid, self.policy, self.meters, self.guard)
         run = AgentRun(
             name,
             agent_id=self.policy.agent_id,
@@ -149,6 +152,7 @@ class AgentBilling:
             ledger=account,
             project_id=project_id,
             task_id=task_id,
+            by_itself=parent is not None and not self._is_part_of(parent),
             attributes=attributes,
             uid=uid,
             started_at=started_at,
@@ -156,6 +160,13 @@ class AgentBilling:
         if run.root is run:
             self._route(run, account)
         return run
+
+    def around(self) -> Optional[AgentRun]:
+        """The open run around this code that goes to the same account of Keito: the parent of a run that starts now."""
+        run = current_run()
+        owner = run.owner if run is not None else None
+        is_near = isinstance(owner, AgentBilling) and (owner is self or owner._account == self._account)
+        return run if is_near else None
 
     def finish(
         self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None
@@ -226,6 +237,16 @@ class AgentBilling:
         self._delivery.close()
         if self._own_client is not None:
             self._own_client.close()
+
+    @property
+    def _account(self) -> object:
+        return getattr(self._delivery, "destination", self._delivery)
+
+    def _is_part_of(self, run: AgentRun) -> bool:
+        """Whether work inside `run` that names no place is billed with it. What differs would be lost there."""
+        if run.owner is self:
+            return True
+        return self._resolve is None and self.policy_of(run.root) == self.policy
 
     def _route(self, run: AgentRun, account: RunAccount) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional
 
-from keito.metering import AgentRun, RunStatus, current_run
+from keito.metering import AgentRun, RunStatus
 from keito.metering.current import enter_run, leave_run
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class RunBlock:
         self._run: Optional[AgentRun] = None
 
     def __enter__(self) -> AgentRun:
-        around = current_run()
-        parent = around if around is not None and around.owner is self._billing else None
-        self._run = self._billing.start(**self._fields, parent=parent)
+        self._run = self._billing.start(**self._fields, parent=self._billing.around())
         self._outer = enter_run(self._run)
         return self._run
 

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
+from weakref import WeakKeyDictionary
 
 from typing_extensions import TypedDict
 
+from keito.billing.account import Meters
 from keito.billing.agent_billing import AgentBilling
 from keito.billing.block import RunBlock
 from keito.billing.budget import Budget
@@ -145,6 +147,10 @@ class AsyncWorkBlock:
         await self._block.__aexit__(kind, error, trace)
 
 
+_meters: WeakKeyDictionary[DirectDelivery, Meters] = WeakKeyDictionary()
+"""What was spent of the budgets of a client's tracked work."""
+
+
 def tracked(delivery: DirectDelivery, fields: Mapping[str, Any]) -> WorkBlock:
     """The block of `Keito.track_agent_work`."""
     return WorkBlock(*_prepared(delivery, fields))
@@ -166,6 +172,7 @@ def _prepared(
     given: dict[str, Any] = {name: value for name, value in of_policy.items() if name not in ids or value is not None}
     given["rollup"] = None  # one work is one run, and nobody would wait for the end of the hour
     billing = AgentBilling(fields.get("policy"), delivery=delivery, **given)
+    billing.meters = _meters.setdefault(delivery, billing.meters)  # days and projects go on from work to work
     return billing, of_run, fields.get("model"), fields.get("provider")
 
 
@@ -178,6 +185,7 @@ class _FromThread:
     """The two resources of an awaited client that a delivery posts to, for a thread that blocks."""
 
     def __init__(self, client: AsyncKeito) -> None:
+        self.base_url, self.account_id = client.base_url, client.account_id
         self.time_entries = _Creates(client.time_entries.create)
         self.expenses = _Creates(client.expenses.create)
 

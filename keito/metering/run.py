@@ -97,13 +97,13 @@ class AgentRun:
         self.result: Any = None
         self.trace_id: Optional[str] = None
         self.status = RunStatus.OPEN
-        self._watch = Stopwatch(started_at)
         self._events: RunEvents = self.root._events if is_part else RunEvents(ledger)
-        # Whose time stands still while this run lasts.
-        self._around = parent.root if parent is not None and not is_part else None
         self._outer: Optional[AgentRun] = None
+        # Whose time stands still while this run lasts; its clock stops before this one starts.
+        self._around = parent.root if parent is not None and not is_part else None
         if self._around is not None:
             self._around._stand_aside(leaving=True)
+        self._watch = Stopwatch(started_at)
 
     @property
     def is_open(self) -> bool:

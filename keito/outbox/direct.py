@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from keito.outbox.delivery import FlushReport
+from keito.outbox.destination import destination_of
 from keito.outbox.fate import Fate, advice, fate_after, is_silent
 from keito.outbox.record import BillingRecord, RecordKind
 
@@ -58,6 +59,11 @@ class DirectDelivery:
         self._dropped = 0
         self._said: set[tuple[Fate, Optional[int]]] = set()
         self._lock = threading.Lock()
+
+    @property
+    def destination(self) -> str:
+        """Which account of Keito the records go to."""
+        return destination_of(self._client)
 
     def deliver(self, records: Sequence[BillingRecord]) -> None:
         """Post the records of one run.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keito import AsyncKeito, Keito
-from keito.billing import Outcome
+from keito.billing import AgentBilling, Budget, KeitoBudgetExceeded, Outcome
 from keito.metering import current_run
 from keito.sandbox import SandboxServer
 
@@ -244,3 +244,50 @@ def test_it_works_on_trio(keito_sandbox: SandboxServer, books: Any, place: "dict
 
     trio.run(main)
     assert len(books.times) == len(books.expenses) == 1
+
+
+def test_work_inside_work_is_posted_once(keito_client: Keito, books: Any, place: "dict[str, Any]") -> None:
+    with keito_client.track_agent_work(name="outer", **place) as outer:
+        with keito_client.track_agent_work(name="inner", **place) as inner:
+            inner.report_tokens(input=1_000_000, output=0)
+        outer.report_tokens(input=1_000_000, output=0)
+    (entry,) = books.times
+    (expense,) = books.expenses
+    assert (entry.notes, entry.metadata["keito"]["calls"]) == ("outer", 2)
+    assert entry.hours == pytest.approx(outer.run.elapsed_ns / 3600e9, abs=1e-6)
+    assert expense.total_cost == pytest.approx(0.5)
+
+
+def test_work_inside_work_for_another_project_is_not_the_outer_ones_time(
+    keito_client: Keito, books: Any, place: "dict[str, Any]", second_project: str
+) -> None:
+    with keito_client.track_agent_work(name="outer", **place) as outer:
+        with keito_client.track_agent_work(name="inner", **{**place, "project_id": second_project}) as inner:
+            inner.report_tokens(input=1_000_000, output=0)
+            while inner.run.elapsed_ns < 50_000_000:
+                pass
+        outer.report_tokens(input=1_000_000, output=0)
+    hours = {entry.notes: entry.hours for entry in books.times}
+    assert sum(hours.values()) == pytest.approx(outer.run.elapsed_ns / 3600e9, abs=2e-6)
+    assert hours["inner"] >= 0.05 / 3600
+    assert [expense.total_cost for expense in books.expenses] == [pytest.approx(0.25)] * 2
+
+
+def test_work_inside_a_run_of_the_same_account_is_a_part_of_it(
+    keito_client: Keito, books: Any, place: "dict[str, Any]"
+) -> None:
+    ids = {name: place[name] for name in ("project_id", "task_id", "expense_category_id", "agent_id")}
+    with AgentBilling(client=keito_client, **ids).run("outer"), keito_client.track_agent_work(**place) as inner:
+        inner.report_tokens(input=1_000_000, output=0)
+    assert [entry.notes for entry in books.times] == ["outer"]
+    assert [expense.total_cost for expense in books.expenses] == [pytest.approx(0.25)]
+
+
+def test_a_budget_per_day_goes_on_from_work_to_work(keito_client: Keito, place: "dict[str, Any]") -> None:
+    budget = Budget(max_calls=2, per="day", stop=True)
+    for _ in range(2):
+        with keito_client.track_agent_work(budget=budget, **place) as work:
+            work.run.check_budget()
+            work.report_tokens(input=1, output=1)
+    with keito_client.track_agent_work(budget=budget, **place) as work, pytest.raises(KeitoBudgetExceeded):
+        work.run.check_budget()

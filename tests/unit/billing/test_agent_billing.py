@@ -1,12 +1,15 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from keito import AsyncKeito, Keito, KeitoAuthError
 from keito.billing import AgentBilling, BillingPolicy, Outcome
+from keito.billing.rounding import to_hours
 from keito.metering import AgentRun, RunStatus, current_run, log_outcome
 from keito.outbox import BillingRecord, FlushReport
 
@@ -111,6 +114,57 @@ def test_another_billing_inside_bills_for_itself(billing: AgentBilling, policy: 
     with billing.run("outer"), other.run("inner"):
         pass
     assert [record.body["project_id"] for record in kept.records] == ["other", "proj"]
+
+
+def _hours(kept: Any) -> Decimal:
+    return sum((record.body["hours"] for record in kept.records if record.kind.value == "time_entry"), Decimal(0))
+
+
+def test_another_billing_for_the_same_place_takes_part_and_no_second_is_posted_twice(
+    billing: AgentBilling, policy: BillingPolicy, kept: Any
+) -> None:
+    other = AgentBilling(policy, delivery=kept)
+    with billing.run("outer") as run:
+        with other.run("inner") as part:
+            part.record_llm_call(reported_cost=1)
+            part.log_outcome(Outcome("x"))
+        assert kept.records == []
+        with other.run("inner"):
+            pass
+    assert kinds(kept.records) == ["time_entry", "outcome", "expense"]
+    assert _hours(kept) == to_hours(run.elapsed_ns)
+
+
+def test_time_in_another_billing_with_a_policy_of_its_own_is_not_the_outer_runs(
+    billing: AgentBilling, policy: BillingPolicy, kept: Any
+) -> None:
+    other = AgentBilling(policy, delivery=kept, agent_id="helper")
+    with billing.run("outer") as outer, other.run("inner") as inner:
+        assert inner.parent_id == outer.uid
+        with inner.child("deeper", project_id="third") as third:
+            pass
+    assert [record.body["notes"] for record in kept.records] == ["deeper", "inner", "outer"]
+    assert outer.duration_ns + inner.elapsed_ns <= outer.elapsed_ns
+    assert inner.duration_ns + third.elapsed_ns <= inner.elapsed_ns
+
+
+def test_a_billing_for_another_account_knows_nothing_of_the_run_around(
+    billing: AgentBilling, policy: BillingPolicy, kept: Any
+) -> None:
+    elsewhere = type(kept)()
+    with billing.run("outer") as outer, AgentBilling(policy, delivery=elsewhere).run("inner") as inner:
+        pass
+    assert (inner.parent_id, outer.duration_ns) == (None, outer.elapsed_ns)
+    assert (len(kept.records), len(elsewhere.records)) == (1, 1)
+
+
+def test_a_billing_that_routes_its_runs_bills_them_by_themselves(
+    billing: AgentBilling, policy: BillingPolicy, kept: Any
+) -> None:
+    routed = AgentBilling(policy, delivery=kept, resolve=lambda run: replace(policy, project_id="routed"))
+    with billing.run("outer"), routed.run("inner"), routed.run("part"):
+        pass
+    assert [record.body["project_id"] for record in kept.records] == ["routed", "proj"]
 
 
 def test_the_policys_outcome_is_logged_once_and_only_on_success(policy: BillingPolicy, kept: Any) -> None:

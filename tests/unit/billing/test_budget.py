@@ -98,7 +98,7 @@ def test_yesterdays_spending_is_forgotten(start: Any, monkeypatch: pytest.Monkey
             run.check_budget()
             call(run)
         now[0] += timedelta(days=1)
-    assert len(billing._meters._spent) <= 2
+    assert len(billing.meters._spent) <= 2
 
 
 def test_calls_without_a_price_are_nothing_or_the_end_by_choice(start: Any) -> None:
