@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from keito import __version__
 from keito.cli import main
 from keito.sandbox import SandboxServer
 
@@ -118,17 +117,13 @@ class TestCommand:
         process.terminate()
         assert "warning: other machines can reach this sandbox" in process.communicate(timeout=10)[1]
 
-    def test_help_and_version(self, capsys):
-        for arguments, expected in (
-            (["sandbox", "--help"], "Run a Keito API"),
-            (["--version"], f"keito {__version__}"),
-        ):
-            with pytest.raises(SystemExit) as exit_:
-                main(arguments)
-            assert exit_.value.code == 0
-            said = capsys.readouterr().out
-            assert expected in said
-            assert "`" not in said
+    def test_help(self, capsys):
+        with pytest.raises(SystemExit) as exit_:
+            main(["sandbox", "--help"])
+        assert exit_.value.code == 0
+        said = capsys.readouterr().out
+        assert "Run a Keito API" in said
+        assert "`" not in said
 
     def test_unusable_file(self, tmp_path, capsys):
         (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at")
@@ -138,8 +133,6 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ([], "COMMAND"),
-            (["fly"], "'fly'"),
             (["sandbox", "--port", "x"], "must be a port from 0 to 65535"),
             (["sandbox", "--port", "99999"], "must be a port from 0 to 65535"),
             (["sandbox", "--rate-limit", "0"], "must be 1 or more"),
