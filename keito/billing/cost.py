@@ -138,6 +138,18 @@ class RunCost:
         self._models: dict[tuple[Optional[str], str], ModelCost] = {}
         self._gaps: dict[tuple[object, ...], Gap] = {}
 
+    @classmethod
+    def of(
+        cls, models: Iterable[ModelCost], rates: Iterable[RateRow], gaps: Iterable[Gap], other: Iterable[OtherUsage]
+    ) -> RunCost:
+        """A cost of these parts."""
+        cost = cls()
+        cost._models = {(row.provider, row.name): row for row in models}
+        cost._gaps = {_key(gap): gap for gap in gaps}
+        cost.rates = list(rates)
+        cost.add_other(other)
+        return cost
+
     @property
     def models(self) -> list[ModelCost]:
         """One for each provider and model, those with the most tokens first."""
