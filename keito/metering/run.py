@@ -53,8 +53,12 @@ class AgentRun:
         notes: The text of the time entry.
         confidence: The agent's own estimate of its work, from 0 to 1.
         human_reviewed: Whether a person has looked at the result.
-        result: What the agent came to, for a policy whose outcome depends on it. It is not posted.
+        inputs: What the agent was given, where a framework tells, for a policy whose outcome depends on it. It is not
+            posted.
+        result: What the agent came to, likewise.
         trace_id: The OpenTelemetry trace that shows the run, as 32 hexadecimal digits.
+        details: What an integration knows of the run beyond that: counts, names and ids that are JSON-ready. They stand
+            in the metadata of its first time entry, as far as there is room.
     """
 
     def __init__(
@@ -94,8 +98,10 @@ class AgentRun:
         self.notes: Optional[str] = None
         self.confidence: Optional[Decimal] = None
         self.human_reviewed: Optional[bool] = None
+        self.inputs: Any = None
         self.result: Any = None
         self.trace_id: Optional[str] = None
+        self.details: dict[str, Any] = {}
         self.status = RunStatus.OPEN
         self._events: RunEvents = self.root._events if is_part else RunEvents(ledger)
         self._outer: Optional[AgentRun] = None
