@@ -15,10 +15,13 @@
 All of them pickle and copy, and none of them shows the API key.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Optional
+from __future__ import annotations
 
-import httpx
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
+
+if TYPE_CHECKING:  # errors are loaded also where nothing is sent
+    import httpx
 
 
 class KeitoError(Exception):
