@@ -133,16 +133,20 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
 def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     """Trim the metadata of a record to what Keito accepts, in a fixed order.
 
-    Rows go from the end of `models`, then of `keito.usage`, `keito.unpriced` and `keito.pricing`; `keito.trimmed`
-    names the lists that are no longer whole. The key, the totals and the outcome's fields are never touched: `short`
-    and the limits of `Outcome` keep them small enough.
+    Rows go from the end of the lists in `keito.details`, then of `models`, `keito.usage`, `keito.unpriced` and
+    `keito.pricing`; the rest of `keito.details` goes last. `keito.trimmed` names what is no longer whole. The key, the
+    totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them small enough.
     """
     from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
 
     keito = dict(metadata["keito"])
     fitted = {**metadata, "keito": keito}
+    details: dict[str, Any] = dict(keito.get("details", {}))
+    if details:
+        keito["details"] = details
+    lists = [(details, name) for name in reversed(details) if isinstance(details[name], list)]
     holder: dict[str, Any]
-    places = ((fitted, "models"), (keito, "usage"), (keito, "unpriced"), (keito, "pricing"))
+    places = (*lists, (fitted, "models"), (keito, "usage"), (keito, "unpriced"), (keito, "pricing"))
     for holder, name in places:
         if len(encode(fitted)) <= METADATA_LIMIT or not holder.get(name):
             continue
@@ -150,6 +154,9 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
         rows = holder[name] = list(holder[name])
         while rows and len(encode(fitted)) > METADATA_LIMIT:
             rows.pop()
+    if details and len(encode(fitted)) > METADATA_LIMIT:
+        keito["trimmed"] = [*keito.get("trimmed", ()), "details"]
+        del keito["details"]
     return fitted
 
 

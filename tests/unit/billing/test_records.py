@@ -312,6 +312,28 @@ def test_lists_are_trimmed_in_a_fixed_order(policy: BillingPolicy) -> None:
     assert metadata["model"]["tokens_in"] == 10**6 + 60
 
 
+def test_details_of_an_integration_stand_in_the_first_time_entry_and_are_trimmed_first(policy: BillingPolicy) -> None:
+    run = AgentRun(started_at=datetime(2026, 11, 20, 9, tzinfo=timezone.utc))
+    run.record_llm_call(**MINI, input_tokens=10)
+    run.details.update(usage_complete=True, agents=[{"role": f"agent {number}"} for number in range(400)])
+    first, second, expense = (dict(record.body) for record in records_for(ended(run, nanoseconds=30 * HOUR), policy))
+    details = first["metadata"]["keito"]["details"]
+    assert details["usage_complete"] is True
+    assert 0 < len(details["agents"]) < 400
+    assert first["metadata"]["keito"]["trimmed"] == ["agents"]
+    assert len(encode(first["metadata"])) <= METADATA_LIMIT
+    assert not any("details" in record["metadata"]["keito"] for record in (second, expense))
+    assert len(run.details["agents"]) == 400
+
+
+def test_details_that_cannot_be_trimmed_are_left_out(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    run.details["huge"] = "x" * METADATA_LIMIT
+    (record,) = records_for(ended(run), policy)
+    assert record.body["metadata"]["keito"]["trimmed"] == ["details"]
+    assert "details" not in record.body["metadata"]["keito"]
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 10**5)), max_size=20))
 def test_the_expense_is_the_sum_of_its_calls(policy: BillingPolicy, calls: "list[tuple[int, int]]") -> None:
