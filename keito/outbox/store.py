@@ -124,6 +124,10 @@ class Store(Protocol):
         """Sleep until another process or thread may have added something, at most so long; whether it has."""
         ...
 
+    def wake(self) -> None:
+        """Let every `wait` of this process return at once."""
+        ...
+
     def due_windows(self, destination: str, *, all_of_them: bool = False) -> list[str]:
         """Names of the windows that are over; or of all that have shares."""
         ...
@@ -143,12 +147,13 @@ class Store(Protocol):
         """The store's clock, in seconds since 1970."""
         ...
 
-    def journal(self, runs: Mapping[str, tuple[str, str]], events: Sequence[tuple[str, str]], owner: str) -> None:
-        """Append to the journal of open runs.
+    def journal(self, runs: Mapping[str, tuple[str, str]], events: Sequence[tuple[str, int, str]], owner: str) -> None:
+        """Append to the journal of open runs. What is there already stays as it is: it may be said again.
 
         Args:
             runs: Runs that started: uid to destination and header.
-            events: What happened, as uid and event, in order. Those of runs that are not in the journal are left out.
+            events: What happened, as uid, number and event. The number is the event's place in its run: it gives their
+                order. Those of runs that are not in the journal are left out.
             owner: The process; see `keep_alive`.
         """
         ...
