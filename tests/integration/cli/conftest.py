@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keito.cli import main
+from keito.outbox.destination import destination
+from keito.outbox.open_store import open_store
+from keito.outbox.record import BillingRecord, RecordKind
+from keito.outbox.store import Store
+from keito.outbox.stored import RecordState, Settlement
 from keito.sandbox import SandboxServer
+
+TODAY = datetime.now(timezone.utc).date().isoformat()
 
 
 @dataclass(frozen=True)
@@ -70,3 +79,40 @@ def sandbox(
     ):
         monkeypatch.setenv(f"KEITO_{name}", value)
     return keito_sandbox
+
+
+@pytest.fixture
+def store(sandbox: SandboxServer, outbox_file: Path) -> Iterator[Store]:
+    """The store that the commands look into."""
+    opened = open_store(f"sqlite:///{outbox_file}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def put(store: Store, sandbox: SandboxServer) -> Callable[..., str]:
+    """Puts a record into the store as a relay would leave it, and gives its key."""
+
+    def put_(
+        key: str, state: RecordState = RecordState.PENDING, kind: RecordKind = RecordKind.TIME_ENTRY, **given: Any
+    ):
+        body: dict[str, Any] = {"project_id": "proj_support", "spent_date": TODAY, "source": "agent"}
+        facts = {"keito": {"key": key, **given.pop("facts", {})}}
+        if kind is RecordKind.EXPENSE:
+            body |= {"expense_category_id": "cat_llm", "total_cost": Decimal("0.003526"), "metadata": facts}
+        elif kind is RecordKind.OUTCOME:
+            facts |= {"outcome_type": "ticket_resolved", "outcome_quantity": 2}
+            body |= {"task_id": "task_tickets", "hours": 0, "metadata": facts}
+        else:
+            body |= {"task_id": "task_tickets", "hours": Decimal("0.25"), "metadata": facts}
+        home = given.pop("destination", destination(sandbox.url, sandbox.account_id))
+        body |= given.pop("body", {})
+        store.add([BillingRecord(key, kind, body)], home, run_id=given.pop("run_id", None))
+        if state is not RecordState.PENDING:
+            while key not in {record.key for record in store.claim(home, "test", 1, 60.0)}:
+                pass
+            if state is not RecordState.SENDING:
+                store.settle("test", [Settlement(key, state, **given)])
+        return key
+
+    return put_

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import datetime, timezone
 
 import pytest
 
@@ -22,7 +22,7 @@ def billed(keito_client: Keito):
         entry = keito_client.time_entries.create(
             project_id="proj_support",
             task_id="task_tickets",
-            spent_date=date.today(),
+            spent_date=datetime.now(timezone.utc).date(),
             hours=0.1,
             source="agent",
             metadata={"keito": {"key": key}},
@@ -36,7 +36,7 @@ def expense(client: Keito, **fields) -> None:
     client.expenses.create(
         project_id="proj_support",
         expense_category_id="cat_llm",
-        spent_date=date.today(),
+        spent_date=datetime.now(timezone.utc).date(),
         total_cost=0.01,
         source="agent",
         **fields,

@@ -13,11 +13,11 @@ from keito.cli import main
 WITHOUT_TYPER = "import sys; sys.modules['typer'] = None; from keito.cli import main; sys.exit(main({arguments!r}))"
 
 
-def run(*command: str) -> "subprocess.CompletedProcess[str]":
+def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-W", "error", *command], capture_output=True, text=True, check=False)
 
 
-def without_typer(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def without_typer(*arguments: str) -> subprocess.CompletedProcess[str]:
     return run("-c", WITHOUT_TYPER.format(arguments=list(arguments)))
 
 
@@ -36,7 +36,7 @@ def test_help_lists_every_command(shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"), [((), "Usage:"), (("fly",), "'fly'"), (("doctor", "--days", "-1"), "'--days'")]
 )
-def test_wrong_words_are_named_with_status_2(shell, arguments: "tuple[str, ...]", reason: str) -> None:
+def test_wrong_words_are_named_with_status_2(shell, arguments: tuple[str, ...], reason: str) -> None:
     said = shell(*arguments)
     assert said.status == 2
     assert reason in said.out + said.err
