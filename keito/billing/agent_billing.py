@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from typing_extensions import Unpack
 
 from keito.billing.account import Meters, RunAccount
-from keito.billing.alarm import Alarm
 from keito.billing.block import RunBlock
-from keito.billing.gaps import GapLog
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
-from keito.billing.records import cost_of, outcome_records, records_with
-from keito.billing.rollup import Rollup
+from keito.billing.postings import Postings
 from keito.metering import AgentRun, Outcome, RunStatus, current_run
-from keito.outbox import BillingRecord, Delivery, DirectDelivery, FlushReport
+from keito.outbox import Delivery, DirectDelivery, FlushReport
 
 if TYPE_CHECKING:
     from keito.client import Keito
@@ -46,6 +43,9 @@ class AgentBilling:
         resolve: Chooses the policy of each run when it starts, such as that of the client whose tenant it works for.
             Where it gives `None` the run is billed by `policy`. Where it fails, too: the log says so, and the records
             have the flag `not_routed`.
+        late_grace: For how many seconds after the end of a run late model calls, other usage and outcomes are still
+            collected. They become one supplement to the records of the run, sent when that time is over or at the next
+            flush. 0: what comes after the end is not billed.
         **policy_fields: Fields of `BillingPolicy`, which win over the policy and over the environment.
 
     Raises:
@@ -61,6 +61,7 @@ class AgentBilling:
         *,
         delivery: Optional[Delivery] = None,
         resolve: Optional[Resolve] = None,
+        late_grace: float = 60.0,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
@@ -70,13 +71,10 @@ class AgentBilling:
         if delivery is None:
             delivery = DirectDelivery(self._client_or_own(client))
         self._delivery = delivery
-        self._gaps = GapLog()
-        self._unbilled = 0
         self.meters = Meters()
-        self._rollup = Rollup()
-        self._alarm = Alarm(_weakly(self._send_due))
+        self._postings = Postings(delivery, self.guard, late_grace)
         # Windows are in memory: a program that ends without `close()` sends them still.
-        weakref.finalize(self, _send_open, self._rollup, delivery, self.guard)
+        weakref.finalize(self, self._postings.end)
 
     @property
     def may_stop(self) -> bool:
@@ -168,6 +166,12 @@ class AgentBilling:
         is_near = isinstance(owner, AgentBilling) and (owner is self or owner._account == self._account)
         return run if is_near else None
 
+    def is_same(self, other: AgentBilling) -> bool:
+        """Whether both bill the same work in the same way to the same account, so that only one of them may."""
+        if other is self:
+            return True
+        return self.policy == other.policy and self._resolve == other._resolve and self._account == other._account
+
     def finish(
         self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None
     ) -> None:
@@ -208,32 +212,35 @@ class AgentBilling:
 
     def bill(self, run: AgentRun) -> None:
         """Hand the records of an ended run to the delivery. It never raises."""
+        self._postings.bill(run, self.policy_of(run))
+
+    def supplement(self, run: AgentRun, *, for_outcome: bool = False) -> Optional[AgentRun]:
+        """The open run that takes what comes after the end of `run`; `None` once it is too late. It never raises."""
         try:
-            policy = self.policy_of(run)
-            cost = cost_of(run, policy)
-            self._gaps.say(cost, policy)
-            if policy.rollup is None:
-                self._deliver(records_with(run, policy, cost))
-            else:
-                self._deliver([*outcome_records(run, policy), *self._rollup.add(run, policy, cost)])
-                self._alarm.set(self._rollup.next_end)
+            account = run.ledger
+            if not isinstance(account, RunAccount) or (for_outcome and not self.policy_of(run).bills_outcomes(run)):
+                return None
+            found = self._postings.supplements.of(run, lambda: run.supplement(account.supplement()))
+            self._postings.expect()
         except Exception as error:  # the agent never breaks
-            self._unbilled += 1
-            self.guard.caught("bill", error)
+            self.guard.caught("supplement", error)
+            return None
+        return found
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands.
 
         Rollups are sent as they are, also of an hour or day that goes on: what follows in it becomes a second entry.
+        Supplements are sent as they are, too.
         """
-        self._close_windows()
+        self._postings.close()
         report = self._delivery.flush(timeout)
-        lost = self._unbilled + self._rollup.unbilled
+        lost = self._postings.lost
         return replace(report, dropped=report.dropped + lost) if lost else report
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections."""
-        self._close_windows()
+        self._postings.close(for_good=True)
         self._delivery.close()
         if self._own_client is not None:
             self._own_client.close()
@@ -267,26 +274,6 @@ class AgentBilling:
         for outcome in () if found is None else (found,) if isinstance(found, Outcome) else found:
             run.log_outcome(outcome)
 
-    def _deliver(self, records: Sequence[BillingRecord]) -> None:
-        if records:
-            self._delivery.deliver(records)
-
-    def _send_due(self) -> None:
-        try:
-            self._deliver(self._rollup.due())
-            self._alarm.set(self._rollup.next_end)
-        except Exception as error:  # nobody waits for this thread
-            self.guard.caught("rollup", error)
-
-    def _close_windows(self) -> None:
-        self._alarm.set(None)
-        try:
-            records = self._rollup.close_windows()
-            if records:
-                self._delivery.accept(records)
-        except Exception as error:  # the agent never breaks
-            self.guard.caught("rollup", error)
-
     def _client_or_own(self, client: Optional[Keito]) -> Keito:
         # Imported here: the client brings httpx and pydantic along, which a fresh process pays for only once it bills.
         from keito.client import Keito  # noqa: PLC0415
@@ -296,24 +283,3 @@ class AgentBilling:
         if not isinstance(client, Keito):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"AgentBilling posts through a keito.Keito, also in async programs; got {client!r}")
         return client
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """`method`, without keeping its object alive."""
-    weak = weakref.WeakMethod(method)
-
-    def call() -> None:
-        found = weak()
-        if found is not None:
-            found()
-
-    return call
-
-
-def _send_open(rollup: Rollup, delivery: Delivery, guard: Guard) -> None:
-    try:
-        records = rollup.close_windows()
-        if records:
-            delivery.deliver(records)
-    except Exception as error:  # the program ends
-        guard.caught("rollup", error)
