@@ -104,7 +104,8 @@ _FIRST_VERSION = (
       destination TEXT NOT NULL,
       header TEXT NOT NULL,
       owner TEXT NOT NULL,
-      started_at REAL NOT NULL
+      started_at REAL NOT NULL,
+      seen_at REAL
     )
     """,
     "CREATE INDEX runs_by_owner ON runs (owner)",
@@ -276,12 +277,16 @@ QUERIES = Queries(
       WHERE runs.owner <> :owner GROUP BY runs.owner
     """,
     orphans="""
-      SELECT uid, destination, header, started_at, coalesce(seen_at, started_at)
+      SELECT uid, destination, header, started_at, coalesce(runs.seen_at, owners.seen_at, started_at)
       FROM runs LEFT JOIN owners ON owners.owner = runs.owner
       WHERE runs.owner IN (SELECT value FROM json_each(:gone))
         OR (runs.owner IN (SELECT value FROM json_each(:silent)) AND coalesce(lease_until < :now, 1))
       ORDER BY runs.rowid
     """,
-    adopt="UPDATE runs SET owner = :owner WHERE uid IN (SELECT value FROM json_each(:uids))",
+    adopt="""
+      UPDATE runs SET
+        seen_at = coalesce(seen_at, (SELECT seen_at FROM owners WHERE owners.owner = runs.owner)), owner = :owner
+      WHERE uid IN (SELECT value FROM json_each(:uids))
+    """,
     events="SELECT event FROM events WHERE uid = :uid ORDER BY number",
 )

@@ -174,6 +174,9 @@ class Store(Protocol):
                 Then its lease decides.
             owner: The process that takes them. They are its own from then on, until it adds their records.
             lease: For how many seconds.
+
+        Returns:
+            The runs. Their `seen_at` is when the process was last heard of in which they ran, whoever took them since.
         """
         ...
 
