@@ -6,14 +6,21 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Optional, Union
 
+from keito.outbox.background import Background
+from keito.outbox.bounded import bounded
 from keito.outbox.delivery import FlushReport
 from keito.outbox.destination import destination_of
+from keito.outbox.hooks import Hook, Hooks
+from keito.outbox.housekeeping import Chore
 from keito.outbox.record import BillingRecord
-from keito.outbox.stored import RecordState, StoredRecord, WindowShare
+from keito.outbox.registry import registry
+from keito.outbox.relay import Relay
+from keito.outbox.stored import RecordState, WindowShare
 
 if TYPE_CHECKING:
     from keito.client import Keito
@@ -21,10 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("keito.billing")
 
-Hook = Callable[[StoredRecord], None]
-
-_GLANCE = 0.2
-"""Seconds between two looks at what other processes have sent."""
+_OVERTIME = 0.25
+"""Seconds for which a flush waits for the store beyond its time."""
 
 
 class DeliverMode(str, Enum):
@@ -45,8 +50,11 @@ class DeliverMode(str, Enum):
 class OutboxDelivery:
     """Commits records to a store, from which a relay sends them. Nothing that was committed is lost or sent twice.
 
+    Deliveries of one process with the same store and destination share one relay, with the settings of the first.
+
     Args:
-        store: Keeps the records. Who opened it closes it, after this delivery.
+        store: Keeps the records: the URL of one, which the deliveries of this process share and the last one closes;
+            or one that the caller has opened, and closes after this delivery.
         client: Posts the records, or makes the client that does; it is made when there is something to send. `None`
             where another process sends.
         destination: Whom they are for; by default the client's account. Needed where `client` makes one or is `None`.
@@ -56,12 +64,16 @@ class OutboxDelivery:
         quiet: Seconds after the start of an attempt of unknown fate before Keito is asked what has become of it.
         on_delivered: Called with each record of this delivery that Keito has, in a thread of its own.
         on_dead: The same for each record that Keito refuses for good.
-        exit_timeout: Seconds that a program's end spends on what is not sent yet.
+        chores: What the relay does from time to time beside sending, such as closing the windows of rollups.
+
+    Raises:
+        OutboxError: The store cannot be opened.
+        ValueError: The destination is missing.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Union[Store, str],
         client: Union[Keito, Callable[[], Keito], None] = None,
         *,
         destination: Optional[str] = None,
@@ -71,39 +83,85 @@ class OutboxDelivery:
         quiet: float = 30.0,
         on_delivered: Optional[Hook] = None,
         on_dead: Optional[Hook] = None,
-        exit_timeout: float = 5.0,
+        chores: Sequence[Chore] = (),
     ) -> None:
-        self.store = store
         self.mode = DeliverMode(mode)
-        self.destination = destination if destination is not None else destination_of(client)  # type: ignore[arg-type]
-        self._since = store.now()
-        self._dropped = 0
+        self.destination = _destination(client) if destination is None else destination
+
+        def background(opened: Store) -> Background:
+            assert client is not None
+            relay = Relay(
+                opened, client, self.destination, concurrency=concurrency, timeout=timeout, quiet=quiet, chores=chores
+            )
+            return Background(relay)
+
+        sends = self.mode is not DeliverMode.BY_RELAY and client is not None
+        self._shared = registry.take(store, self.destination, background if sends else None)
+        self._end = weakref.finalize(self, registry.leave, self._shared)
+        self._end.atexit = False  # the registry sees to it
+        self._timeout = timeout
+        self._since = self.store.now()
+        self._hooks = self._hooked({RecordState.DELIVERED: on_delivered, RecordState.DEAD: on_dead})
+        self._committed = self._dropped = 0
         self._lock = threading.Lock()
+
+    @property
+    def store(self) -> Store:
+        """Keeps the records."""
+        return self._shared.store
 
     def deliver(
         self, records: Sequence[BillingRecord], *, run_id: Optional[str] = None, shares: Sequence[WindowShare] = ()
     ) -> None:
-        """Commit the records of a run, and its shares of windows, and wake the relay."""
-        self._commit(records, run_id, shares)
+        """Commit the records of a run, and its shares of windows, and wake the relay.
+
+        Args:
+            records: What is to be posted.
+            run_id: The run, whose journal goes in the same transaction.
+            shares: What is to be posted with the windows that it is a part of.
+        """
+        keys = self._commit(records, run_id, shares)
+        self.wake()
+        if self.mode is DeliverMode.ON_EXIT_OF_RUN and keys:
+            deadline = time.monotonic() + self._timeout
+            bounded(self._timeout, lambda: self._shared.wait_for_own(deadline, keys), lambda: None)
 
     def accept(self, records: Sequence[BillingRecord]) -> None:
         """Commit records that the next `flush` is to send."""
         self._commit(records, None, ())
 
+    def wake(self) -> None:
+        """There is something in the store to send."""
+        if self._shared.background is not None:
+            self._shared.background.wake()
+
     def flush(self, timeout: float = 10.0) -> FlushReport:
-        """Send what can be sent within `timeout` seconds, and say where everything of this destination stands."""
+        """Send what can be sent within `timeout` seconds, and say where everything of this destination stands.
+
+        What is held for an operator is tried again, once.
+        """
         deadline = time.monotonic() + timeout
-        report = self.report()
-        while (report.pending or report.unsure) and time.monotonic() < deadline:
-            time.sleep(min(_GLANCE, max(0.0, deadline - time.monotonic())))
-            report = self.report()
-        return report
+
+        def work() -> FlushReport:
+            try:
+                self._retry()
+                self._shared.wait(deadline)
+            except Exception as error:  # the report says what is not sent
+                _log.warning("Flushing the outbox failed: %s", error)
+            return self.report()
+
+        return bounded(timeout + _OVERTIME, work, self._unknown)
 
     def report(self) -> FlushReport:
         """Where the records stand, without sending anything."""
-        counts = self.store.counts(self.destination)
+        try:
+            counts = self.store.counts(self.destination)
+            delivered = self.store.delivered_since(self.destination, self._since)
+        except Exception as error:  # the agent never breaks
+            _log.warning("The outbox cannot be read: %s", error)
+            return self._unknown()
         return FlushReport(
-            delivered=self.store.delivered_since(self.destination, self._since),
+            delivered=delivered,
             pending=counts.get(RecordState.PENDING, 0) + counts.get(RecordState.SENDING, 0),
             held=counts.get(RecordState.HELD, 0),
             dead=counts.get(RecordState.DEAD, 0),
@@ -112,14 +170,55 @@ class OutboxDelivery:
         )
 
     def close(self) -> None:
-        """Send what can be sent within a few seconds; what stays is in the store."""
+        """Send what can be sent within a few seconds; what stays is in the store, for whoever sends next."""
+        if self._end.detach() is not None:
+            registry.release(self._shared)
 
-    def _commit(self, records: Sequence[BillingRecord], run_id: Optional[str], shares: Sequence[WindowShare]) -> None:
+    def _unknown(self) -> FlushReport:
+        # Nobody can say where they are: that must not look like success.
+        return FlushReport(unsure=max(1, self._committed), dropped=self._dropped)
+
+    def _commit(
+        self, records: Sequence[BillingRecord], run_id: Optional[str], shares: Sequence[WindowShare]
+    ) -> Sequence[str]:
         try:
-            self.store.add(records, self.destination, run_id=run_id, shares=shares)
+            keys = self.store.add(records, self.destination, run_id=run_id, shares=shares)
         except Exception as error:  # the agent never breaks
-            with self._lock:
-                self._dropped += len(records) + len(shares)
-            _log.error("%d records could not be committed: %s", len(records), error)
-            for record in records:
-                _log.error("%s %s is lost: %s", record.kind, record.key, json.dumps(record.body, default=str))
+            self._drop(records, shares, error)
+            return ()
+        with self._lock:
+            self._committed += len(keys)
+        self._shared.committed(keys)
+        if self._hooks is not None and keys:
+            self._hooks.expect(keys)
+        return keys
+
+    def _hooked(self, by_state: Mapping[RecordState, Optional[Hook]]) -> Optional[Hooks]:
+        given = {state: hook for state, hook in by_state.items() if hook is not None}
+        if not given:
+            return None
+        hooks = Hooks(self.store, given)
+        self._shared.hooks.append(hooks)
+        return hooks
+
+    def _drop(self, records: Sequence[BillingRecord], shares: Sequence[WindowShare], error: Exception) -> None:
+        with self._lock:
+            self._dropped += len(records) + len(shares)
+        _log.error("%d records cannot be kept: %s", len(records) + len(shares), error)
+        for record in records:
+            body = json.dumps(record.body, default=str, separators=(",", ":"))
+            _log.error("%s %s is not in the outbox: %s", record.kind, record.key, body)
+        for share in shares:
+            _log.error("the share %s of window %s is not in the outbox: %s", share.key, share.window, share.body)
+
+    def _retry(self) -> None:
+        self.store.release(self.destination, [RecordState.HELD])
+        if self._shared.background is not None:
+            self._shared.background.relay.probe()
+        self.wake()
+
+
+def _destination(client: Union[Keito, Callable[[], Keito], None]) -> str:
+    if client is None or not hasattr(client, "account_id"):
+        raise ValueError("destination is missing: only a client says by itself where records go")
+    return destination_of(client)  # type: ignore[arg-type]

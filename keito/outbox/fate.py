@@ -43,6 +43,22 @@ def fate_after(error: BaseException) -> Fate:
     return Fate.DEAD if refused else Fate.UNSURE
 
 
+def is_over(error: BaseException) -> bool:
+    """Whether the server has finished with the request, so that it can be asked at once what has become of it.
+
+    A 500 or 503 of the application is the end of a request. A gateway's 502, 504 or page of its own is not: what is
+    behind it may still be at work, as after a timeout.
+    """
+    status = getattr(error, "status_code", None)
+    return status in (500, 503) and isinstance(getattr(error, "body", None), dict)
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether the next request will hardly fare better: nobody answers, the server fails, or the key is not good."""
+    status = getattr(error, "status_code", None)
+    return status is None or status >= 500 or status in (401, 402, 408)
+
+
 def is_silent(error: BaseException) -> bool:
     """Whether nobody answered, so that the next request would wait in vain as well."""
     return getattr(error, "status_code", None) is None
