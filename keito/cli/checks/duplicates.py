@@ -33,14 +33,14 @@ def check_duplicates(client: Keito, days: int) -> Iterator[Finding]:
     if not twice:
         yield ok("duplicates", f"none in the {len(ids):,} records of agents since {since}")
     for (kind, key), found in list(twice.items())[:_MOST_SHOWN]:
-        yield duplicate(kind, key, sorted(found))
+        yield duplicate(kind, key, found)
     if len(twice) > _MOST_SHOWN:
         yield problem("duplicates", f"{len(twice) - _MOST_SHOWN:,} more keys are there twice")
 
 
 def duplicate(kind: str, key: str, ids: Iterable[str]) -> Finding:
     """Something that is on Keito more than once."""
-    first, *others = ids
+    first, *others = sorted(ids)
     text = f"{kind} {key} is on Keito {len(others) + 1} times: {', '.join([first, *others])}"
     return problem("duplicates", text, "delete all but one of them in Keito; keito never deletes by itself")
 

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from keito import Keito
+from keito.outbox.stored import RecordState
 
 
 def findings(said):
@@ -174,3 +175,66 @@ def test_a_question_that_fails_is_a_finding_and_the_others_are_asked(shell, sand
     assert said.status == 1
     assert levels.count("ok") >= 4
     assert any("403" in one["text"] for one in said.json["findings"])
+
+
+class TestOutbox:
+    def test_what_is_stuck_is_a_problem_with_its_reasons_and_what_to_do(self, shell, put) -> None:
+        refused = {"status_code": 404, "reason": "404 not found: Resource not found"}
+        put("a", RecordState.HELD, **refused)
+        put("b", RecordState.HELD, **refused)
+        put("c", RecordState.DEAD, status_code=400, reason="400 bad request")
+        said = shell("doctor", "--json")
+        found = findings(said)
+        assert said.status == 1
+        assert found["held records"] == (
+            "problem",
+            "2 records are held: 404 not found: Resource not found (a and 1 more)",
+            "put the reason right, then: outbox retry",
+        )
+        assert found["dead records"][1] == "1 record is dead: 400 bad request (c)"
+
+    def test_what_waits_for_long_is_a_warning(self, shell, put, monkeypatch) -> None:
+        put("a")
+        assert findings(shell("doctor", "--json"))["waiting records"][0] == "ok"
+        monkeypatch.setattr("keito.cli.checks.outbox._LONG", 0.0)
+        level, text, advice = findings(shell("doctor", "--json"))["waiting records"]
+        assert (level, text) == ("warning", "1 record is waiting, for up to 0 s")
+        assert "python -m keito relay" in advice
+
+    def test_records_of_other_accounts_are_named(self, shell, put) -> None:
+        put("a", destination="acc_other@https://app.keito.io")
+        level, text, _ = findings(shell("doctor", "--json"))["other accounts"]
+        assert level == "warning"
+        assert text.startswith("1 record is for other accounts or servers than acc_sandbox@http://127.0.0.1:")
+
+    def test_duplicates_that_a_relay_found_are_said_and_only_once(self, shell, put, billed) -> None:
+        put("old-time-0", RecordState.DELIVERED, api_id="te_1", reason="duplicate: te_1, te_2")
+        twice = sorted([billed("new-time-0"), billed("new-time-0")])
+        put("new-time-0", RecordState.DELIVERED, api_id=twice[0], reason=f"duplicate: {', '.join(twice)}")
+        texts = [one["text"] for one in shell("doctor", "--json").json["findings"] if one["check"] == "duplicates"]
+        assert texts == [
+            f"time entry new-time-0 is on Keito 2 times: {', '.join(twice)}",
+            "time entry old-time-0 is on Keito 2 times: te_1, te_2",
+        ]
+
+    def test_it_is_looked_at_also_without_credentials(self, shell, put, monkeypatch) -> None:
+        put("a", RecordState.DEAD, status_code=400, reason="400 bad request")
+        monkeypatch.delenv("KEITO_API_KEY")
+        assert {"credentials", "outbox", "dead records"} <= findings(shell("doctor", "--json")).keys()
+
+    @pytest.mark.parametrize(
+        ("url", "level", "text"),
+        [
+            ("direct://", "warning", "what does not reach Keito at once is lost"),
+            ("memory://", "warning", "what is not delivered when a process ends is lost"),
+            ("mysql://root:secret@host/x", "problem", "a store of billing records is"),
+            ("sqlite:////proc/nowhere/outbox.db", "problem", "/proc/nowhere"),
+        ],
+    )
+    def test_one_that_cannot_be_used_is_a_finding(self, shell, sandbox, monkeypatch, url, level, text) -> None:
+        monkeypatch.setenv("KEITO_OUTBOX_URL", url)
+        said = shell("doctor", "--json")
+        found = findings(said)["outbox"]
+        assert found[0] == level
+        assert text in found[1]
+        assert "secret" not in said.out
