@@ -12,6 +12,9 @@ try:
 except ImportError as error:
     raise ImportError('keito_langchain needs langchain-core: pip install "keito[langchain]"') from error
 
+from keito_langchain.budget import KeitoBudgetHandler
+from keito_langchain.embeddings import BilledEmbeddings
 from keito_langchain.handler import KeitoCallbackHandler
+from keito_langchain.installing import install, uninstall
 
-__all__ = ["KeitoCallbackHandler"]
+__all__ = ["BilledEmbeddings", "KeitoBudgetHandler", "KeitoCallbackHandler", "install", "uninstall"]

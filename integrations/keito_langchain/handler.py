@@ -16,10 +16,13 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 from typing_extensions import Self, Unpack
 
-from keito.billing import AgentBilling
+from keito.billing import AgentBilling, Budget
 from keito.billing.guard import is_stop
 from keito.billing.policy import PolicyFields
 from keito.outbox import FlushReport
+from keito_langchain.graph import told_of_pauses
+from keito_langchain.outcomes import EVENT
+from keito_langchain.pickling import remember, restore
 from keito_langchain.translate import Translator
 from keito_langchain.usage import read_answer
 
@@ -54,6 +57,8 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
     Args:
         billing: Bills the runs; by default one that the environment and `policy_fields` describe.
+        abandon_after: Seconds without any event after which a run is taken to have been left by its program, and is
+            billed as abandoned with its time up to the last event; by default 6 hours.
         **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
 
     Raises:
@@ -64,11 +69,21 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
     run_inline = True  # a thread switch for each event would cost ten times as much, and lose the context
 
-    def __init__(self, billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]) -> None:
+    def __init__(
+        self,
+        billing: Optional[AgentBilling] = None,
+        *,
+        abandon_after: Optional[float] = None,
+        **policy_fields: Unpack[PolicyFields],
+    ) -> None:
         if billing is not None and policy_fields:
             raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
         self.billing = AgentBilling(**policy_fields) if billing is None else billing
         self._runs = Translator(self.billing)
+        if abandon_after is not None:
+            self._runs.watch.patience = abandon_after
+        self._name = remember(self)
+        self._fields = {**policy_fields, "abandon_after": abandon_after} if billing is None else None
         # LangChain lets errors of callbacks through only then. Those that are no budget's never leave this class.
         self.raise_error = self.billing.may_stop
 
@@ -78,18 +93,42 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # LangChain copies models with their callbacks; the copies bill to the same place
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # No key and no queue travels: another process bills with the credentials that it has itself.
+        return restore, (KeitoCallbackHandler, self._name, self._fields)
+
+    @property
+    def open_runs(self) -> int:
+        """How many LangChain runs are going on, those inside others included."""
+        return self._runs.open_runs
+
+    @property
+    def dropped_runs(self) -> int:
+        """How many runs were billed as abandoned because more than 10,000 were open."""
+        return self._runs.dropped_runs
+
     @property
     def ignore_retry(self) -> bool:
         """A retry shows as a further model call."""
         return True
 
-    @property
-    def ignore_custom_event(self) -> bool:
-        """Custom events are not read."""
-        return True
+    def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
+        """Stop a model call that a budget forbids. For handlers that limit what runs spend.
+
+        Args:
+            run_id: LangChain's id of the call, whose start was reported.
+            budgets: Budgets of its run beside those of the policy.
+
+        Raises:
+            KeitoBudgetExceeded: A budget that is to stop the agent is used up.
+        """
+        self._runs.check_budget(run_id, budgets)
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
-        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
+        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands.
+
+        Runs that are going on are no part of it.
+        """
         return self.billing.flush(timeout)
 
     @_never_raises
@@ -104,7 +143,9 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata)
+        # By now a program that runs a graph has loaded what tells of its pauses.
+        self.__class__ = told_of_pauses(type(self))
+        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata, inputs=inputs, tags=tags)
 
     @_never_raises
     def on_tool_start(
@@ -119,7 +160,9 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         inputs: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata, is_tool=True)
+        self._runs.started(
+            run_id, parent_run_id, _name(serialized, kwargs), metadata, inputs=inputs or input_str, uses="tool"
+        )
 
     @_never_raises
     def on_retriever_start(
@@ -133,7 +176,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata)
+        self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata, inputs=query, uses="retriever")
 
     @_never_raises
     def on_chat_model_start(
@@ -147,7 +190,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._runs.model_started(run_id, parent_run_id, _name(serialized, kwargs), metadata, kwargs, _class(serialized))
+        self._model_started(run_id, parent_run_id, serialized, messages, metadata, kwargs)
 
     @_never_raises
     def on_llm_start(
@@ -161,7 +204,45 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._runs.model_started(run_id, parent_run_id, _name(serialized, kwargs), metadata, kwargs, _class(serialized))
+        self._model_started(run_id, parent_run_id, serialized, prompts, metadata, kwargs)
+
+    def _model_started(
+        self,
+        run_id: UUID,
+        parent_run_id: Optional[UUID],
+        serialized: Optional[dict[str, Any]],
+        inputs: Any,
+        metadata: Optional[dict[str, Any]],
+        details: dict[str, Any],
+    ) -> None:
+        name, class_name = _name(serialized, details), _class(serialized)
+        node = self._runs.model_started(run_id, parent_run_id, name, metadata, details, class_name, inputs)
+        if node is not None and self.raise_error:
+            self._runs.check_budget(run_id)
+
+    @_never_raises
+    def on_custom_event(
+        self,
+        name: str,
+        data: Any,
+        *,
+        run_id: UUID,
+        tags: Optional[list[str]] = None,
+        metadata: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        if name == EVENT:
+            self._runs.custom_event(run_id, data)
+
+    @_never_raises
+    def on_interrupt(self, event: Any) -> None:
+        """LangGraph has paused a graph."""
+        self._runs.paused(event.run_id, paused=True)
+
+    @_never_raises
+    def on_resume(self, event: Any) -> None:
+        """LangGraph goes on with a graph that was paused."""
+        self._runs.paused(event.run_id, paused=False)
 
     @_never_raises
     def on_llm_end(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
@@ -9,13 +10,14 @@ from uuid import UUID
 
 from keito.metering import AgentRun
 from keito.metering.framework_call import FrameworkCall
+from keito_langchain.steps import StepRun
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-@dataclass
+@dataclass(slots=True)
 class ModelStart:
     """What the start of a model call told. Its end brings no metadata, so this is kept.
 
@@ -34,37 +36,47 @@ class ModelStart:
     call: FrameworkCall = field(default_factory=FrameworkCall.enter)
 
 
-@dataclass
+@dataclass(slots=True)
 class Root:
     """A run of an agent, and the LangChain runs inside it.
 
     Attributes:
         run: What gets billed.
         name: The name of the LangChain run.
-        open: Those inside it that have not ended.
-        interrupted: LangGraph stopped it to wait for a person.
+        run_id: Its id.
+        open: Those inside it that have not ended, the oldest first.
+        paused: LangGraph stopped it to wait for somebody.
+        began_ns: When it began, by `time.perf_counter_ns`.
+        heard_ns: When it was heard of last.
     """
 
     run: AgentRun
     name: Optional[str]
-    open: set[UUID] = field(default_factory=set[UUID])
-    interrupted: bool = False
+    run_id: UUID
+    open: dict[UUID, None] = field(default_factory=dict[UUID, None])
+    paused: bool = False
+    began_ns: int = field(default_factory=time.perf_counter_ns)
+    heard_ns: int = field(default_factory=time.perf_counter_ns)
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """One open LangChain run.
 
     Attributes:
         root: What it belongs to.
-        is_root: Whether its end is the end of that.
+        run: Where its code logs outcomes to: the run of the root, or of the graph's step that it is a part of.
+        is_root: Whether its end is the end of the root.
+        step: What is logged in it, if it is a step of a graph.
         model: What is known of the model call, if it is one.
-        entered: Whether the agent's run was made the current one of the context for it.
+        entered: Whether `run` was made the current one of the context for it.
         outer: What was current before.
     """
 
     root: Root
+    run: AgentRun
     is_root: bool = False
+    step: Optional[StepRun] = None
     model: Optional[ModelStart] = None
     entered: bool = False
     outer: Optional[AgentRun] = None

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, Optional
+import time
+from collections.abc import Callable
+from heapq import nsmallest
+from typing import Optional
 from uuid import UUID
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from keito.billing import AgentBilling
 from keito.metering import AgentRun, current_run
 from keito.metering.current import enter_run, leave_run
 from keito_langchain.context import enclosing_run_id
+from keito_langchain.late import LateCalls
 from keito_langchain.nodes import ModelStart, Node, Root
+from keito_langchain.steps import StepRun
 
 _FALLBACKS = "RunnableWithFallbacks"
 
-_LATE = 1000
-"""Model calls whose late end is recognised; beyond it the oldest are forgotten."""
+OPEN_LIMIT = 10_000
+"""Open runs of agents, and open LangChain runs inside one of them. Beyond it the ones longest silent are given up."""
+
+StartRun = Callable[[Optional[AgentRun]], AgentRun]
+"""Starts the run of a root, inside the run that is given."""
 
 
 class RunTable:
-    """The open runs of one billing, whichever handlers report them. The second report of an event is ignored."""
+    """The open runs of one billing, whichever handlers report them. The second report of an event is ignored.
 
-    def __init__(self, billing: AgentBilling) -> None:
-        self._billing = ref(billing)  # the table lives in a dictionary whose key must be able to go
+    Attributes:
+        late: Model calls that had not ended when their run did.
+        warned: Whether it was said that a model reports no usage.
+        dropped: How many roots were given up because there were too many.
+    """
+
+    def __init__(self) -> None:
+        self.late = LateCalls()
+        self.warned = False
+        self.dropped = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget everything: a process that was forked must not bill what its parent goes on with."""
         self._nodes: dict[UUID, Node] = {}
         self._roots: dict[str, Root] = {}
-        self._late: OrderedDict[UUID, tuple[Root, ModelStart]] = OrderedDict()
         self._lock = threading.Lock()
+        self.late.forget()
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def find(self, run_id: Optional[UUID]) -> Optional[Node]:
+        """An open LangChain run."""
+        return None if run_id is None else self._nodes.get(run_id)
 
     def start(
         self,
         run_id: UUID,
         parent_id: Optional[UUID],
         name: Optional[str],
+        start_run: StartRun,
         *,
-        session_id: Optional[str] = None,
-        attributes: Optional[Mapping[str, Any]] = None,
         model: Optional[ModelStart] = None,
-        enters: bool = False,
+        is_step: bool = False,
     ) -> Optional[Node]:
         """A LangChain run has started.
 
@@ -51,23 +73,30 @@ class RunTable:
             run_id: Its id.
             parent_id: The id of the run around it. An id that is unknown here is no parent: this is a root then.
             name: Its name.
-            session_id: Joins runs, if this one is a root.
-            attributes: What the program says of it, if this one is a root.
+            start_run: Starts what is billed, if this is a root.
             model: What is known of it as a model call.
-            enters: Whether the context of its code is one where the current run is not known from the root.
+            is_step: Whether it is a step of a graph.
 
         Returns:
             What it is, unless it is known already.
         """
+        if run_id in self._nodes:
+            return None
+        around = self._nodes.get(parent_id) if parent_id is not None else None
+        around = around or self._around(name)
+        node = self._root(run_id, name, start_run) if around is None else Node(around.root, around.run)
+        if is_step:
+            node.step = node.run = StepRun(node.run)
+        node.model = model
         with self._lock:
-            if run_id in self._nodes:
-                return None
-            node = self._node(run_id, parent_id, name, session_id, attributes)
-            node.model = model
             self._nodes[run_id] = node
-        run, has_code = node.root.run, enters or (node.is_root and model is None)
-        if has_code and current_run() is not run:
-            node.outer, node.entered = enter_run(run), True
+            if not node.is_root:
+                node.root.open[run_id] = None
+        node.root.heard_ns = time.perf_counter_ns()
+        # A model has no code of the user's. All other code must find its run, also where LangChain starts it in a
+        # context that the code does not see (`abatch`).
+        if model is None and current_run() is not node.run:
+            node.outer, node.entered = enter_run(node.run), True
         return node
 
     def end(self, run_id: UUID) -> Optional[Node]:
@@ -76,58 +105,61 @@ class RunTable:
             node = self._nodes.pop(run_id, None)
             if node is None:
                 return None
+            root = node.root
             if node.is_root:
-                self._roots.pop(node.root.run.uid, None)
+                self._roots.pop(root.run.uid, None)
             else:
-                node.root.open.discard(run_id)
+                root.open.pop(run_id, None)
+        root.heard_ns = time.perf_counter_ns()
         if node.entered:
-            leave_run(node.root.run, node.outer)
+            outer = node.outer
+            leave_run(node.run, outer if outer is not None and outer.is_open else None)
         return node
 
-    def abandon(self, root: Root) -> list[ModelStart]:
-        """Forget what is open in an ended root; answers the model calls among it."""
+    def left_open(self, root: Root) -> list[tuple[UUID, Node]]:
+        """Forget a root and what is open in it, itself included if it has not ended; answers what that is."""
         with self._lock:
-            left = {run_id: self._nodes.pop(run_id, None) for run_id in root.open}
+            self._roots.pop(root.run.uid, None)
+            open_ids = (root.run_id, *root.open)
+            left = [(run_id, node) for run_id in open_ids if (node := self._nodes.pop(run_id, None)) is not None]
             root.open.clear()
-            models = {run_id: node.model for run_id, node in left.items() if node is not None and node.model}
-            self._late.update((run_id, (root, model)) for run_id, model in models.items())
-            while len(self._late) > _LATE:
-                self._late.popitem(last=False)
-        return list(models.values())
+        return left
 
-    def late(self, run_id: UUID) -> Optional[tuple[Root, ModelStart]]:
-        """The ended root, and the start, of a model call that was abandoned."""
+    def silent(self, nanoseconds: int) -> list[Root]:
+        """The roots that were not heard of for so long."""
+        oldest = time.perf_counter_ns() - nanoseconds
         with self._lock:
-            return self._late.pop(run_id, None)
+            return [root for root in self._roots.values() if root.heard_ns <= oldest]
 
-    def _node(
-        self,
-        run_id: UUID,
-        parent_id: Optional[UUID],
-        name: Optional[str],
-        session_id: Optional[str],
-        attributes: Optional[Mapping[str, Any]],
-    ) -> Node:
-        root = self._root_around(parent_id, name)
-        if root is not None:
-            root.open.add(run_id)
-            return Node(root)
-        billing = self._billing()
-        assert billing is not None  # the handler that calls this holds it
-        run = billing.start(
-            name, session_id=session_id, framework="langchain", parent=self._block_around(), attributes=attributes
-        )
-        root = self._roots[run.uid] = Root(run, name)
-        return Node(root, is_root=True)
+    def surplus(self) -> list[Root]:
+        """The roots that are too many, those first that were not heard of for the longest time."""
+        if len(self._roots) <= OPEN_LIMIT:
+            return []
+        with self._lock:  # some more than needed: the search takes a while, and there may be a next one soon
+            return nsmallest(OPEN_LIMIT // 100 + 1, self._roots.values(), key=lambda root: root.heard_ns)
 
-    def _root_around(self, parent_id: Optional[UUID], name: Optional[str]) -> Optional[Root]:
-        parent = None if parent_id is None else self._nodes.get(parent_id)
-        if parent is None:
-            inside = enclosing_run_id()
-            parent = None if inside is None else self._nodes.get(inside)
-        return self._fallbacks_around(name) if parent is None else parent.root
+    def surplus_of(self, root: Root) -> Optional[tuple[UUID, Node]]:
+        """The oldest LangChain run inside a root where there are too many."""
+        if len(root.open) <= OPEN_LIMIT:
+            return None
+        with self._lock:
+            run_id = next(iter(root.open))
+            del root.open[run_id]
+            return run_id, self._nodes.pop(run_id)
 
-    def _fallbacks_around(self, name: Optional[str]) -> Optional[Root]:
+    def _root(self, run_id: UUID, name: Optional[str], start_run: StartRun) -> Node:
+        # Without the lock: choosing the policy is the user's code.
+        run = start_run(self._block_around())
+        root = Root(run, name, run_id)
+        with self._lock:
+            self._roots[run.uid] = root
+        return Node(root, run, is_root=True)
+
+    def _around(self, name: Optional[str]) -> Optional[Node]:
+        """The open run around code whose LangChain run names no parent that is known."""
+        return self.find(enclosing_run_id()) or self._fallbacks_around(name)
+
+    def _fallbacks_around(self, name: Optional[str]) -> Optional[Node]:
         """The open fallbacks in this context, where LangChain itself has lost them (Python 3.10, `ainvoke`).
 
         It goes by the name. Any open root will not do: `batch` starts all its roots one after the other in the same
@@ -135,13 +167,13 @@ class RunTable:
         """
         run = current_run()
         root = None if run is None else self._roots.get(run.uid)
-        return root if root is not None and root.name == _FALLBACKS and name != _FALLBACKS else None
+        is_around = root is not None and root.name == _FALLBACKS and name != _FALLBACKS
+        return self.find(root.run_id) if root is not None and is_around else None
 
     def _block_around(self) -> Optional[AgentRun]:
-        """The run of a `with billing.run()` around this code, whose part a root is then."""
+        """The run around this code, if it is no LangChain run: a root is a part of it then."""
         run = current_run()
-        is_block = run is not None and run.owner is self._billing() and run.uid not in self._roots
-        return run if is_block else None
+        return None if run is None or run.uid in self._roots else run
 
 
 _tables: WeakKeyDictionary[AgentBilling, RunTable] = WeakKeyDictionary()
@@ -149,6 +181,21 @@ _tables_lock = threading.Lock()
 
 
 def table_of(billing: AgentBilling) -> RunTable:
-    """The table of a billing: one for all its handlers, so that two of them don't bill a run twice."""
+    """The table of a billing: one for all handlers that would bill the same, so that two of them bill a run once."""
     with _tables_lock:
-        return _tables.setdefault(billing, RunTable(billing))
+        table = _tables.get(billing)
+        if table is None:
+            same = (known for other, known in _tables.items() if billing.is_same(other))
+            table = _tables[billing] = next(same, None) or RunTable()
+        return table
+
+
+def _after_fork() -> None:
+    global _tables_lock  # noqa: PLW0603 - another thread may have held it
+    _tables_lock = threading.Lock()
+    for table in list(_tables.values()):
+        table.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 from uuid import UUID
 
-from keito.billing import AgentBilling
-from keito.metering import LLMCall, NoUsage, RunStatus
+from keito.billing import AgentBilling, Budget
+from keito.billing.account import RunAccount
+from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
+from keito_langchain import graph
+from keito_langchain.closing import call_of, close, give_up, leave_open, watch_of
 from keito_langchain.nodes import ModelStart, Node, Root
-from keito_langchain.table import table_of
+from keito_langchain.outcomes import outcome_of
+from keito_langchain.routing import agent_of, fields_of
+from keito_langchain.steps import is_step
+from keito_langchain.table import RunTable, table_of
 from keito_langchain.usage import Answer
 
 _log = logging.getLogger("keito.billing")
 
-_CONTROL_FLOW = frozenset({"GraphBubbleUp", "NodeInterrupt"})
-_INTERRUPTS = frozenset({"GraphInterrupt", "NodeInterrupt"})
-"""LangGraph steers with exceptions. They go by name here, so that LangGraph need not be installed."""
-
 _HINT = "langchain-openai reports none for streams from an own base_url: construct the model with stream_usage=True"
+
+_NAME_LIMIT = 100
+"""Characters of the name of a usage."""
 
 
 class Translator:
@@ -28,8 +33,18 @@ class Translator:
 
     def __init__(self, billing: AgentBilling) -> None:
         self._billing = billing
-        self._table = table_of(billing)
-        self._warned = False
+        self._table: RunTable = table_of(billing)
+        self.watch = watch_of(self._table)
+
+    @property
+    def open_runs(self) -> int:
+        """How many LangChain runs are going on."""
+        return len(self._table)
+
+    @property
+    def dropped_runs(self) -> int:
+        """How many roots were given up because there were too many."""
+        return self._table.dropped
 
     def started(
         self,
@@ -38,11 +53,31 @@ class Translator:
         name: Optional[str],
         metadata: Optional[Mapping[str, Any]],
         *,
-        is_tool: bool = False,
+        inputs: Any = None,
+        tags: Optional[Sequence[str]] = None,
+        uses: Optional[str] = None,
     ) -> None:
-        """A chain, graph, tool or retriever has started."""
-        # Tools enter, too: `abatch` starts its roots in tasks of their own, whose context tools don't see.
-        self._table.start(run_id, parent_id, name, session_id=_thread(metadata), attributes=metadata, enters=is_tool)
+        """A chain, graph, tool or retriever has started.
+
+        Args:
+            run_id: Its id.
+            parent_id: The id of the run around it.
+            name: Its name.
+            metadata: Of its config.
+            inputs: What it works on.
+            tags: Of its config.
+            uses: What it is a use of, if that is counted.
+        """
+
+        def start_run(around: Optional[AgentRun]) -> AgentRun:
+            return self._start(around, name, metadata, inputs)
+
+        node = self._table.start(run_id, parent_id, name, start_run, is_step=is_step(tags))
+        if node is None:
+            return
+        if uses is not None:
+            node.root.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
+        self._opened(node)
 
     def model_started(
         self,
@@ -52,37 +87,52 @@ class Translator:
         metadata: Optional[Mapping[str, Any]],
         details: Mapping[str, Any],
         class_name: Optional[str] = None,
-    ) -> None:
-        """A model is about to be called.
+        inputs: Any = None,
+    ) -> Optional[Node]:
+        """A model is about to be called; answers what it is, unless that is known already."""
+
+        def start_run(around: Optional[AgentRun]) -> AgentRun:
+            return self._start(around, name, metadata, inputs)
+
+        start = _model_start(metadata or {}, details, class_name)
+        node = self._table.start(run_id, parent_id, name, start_run, model=start)
+        if node is not None:
+            self._opened(node)
+        return node
+
+    def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
+        """Stop a model call that a budget forbids. LangChain reports no end of a call that it didn't make.
+
+        Args:
+            run_id: The call.
+            budgets: Budgets of its run beside those of the policy.
 
         Raises:
             KeitoBudgetExceeded: A budget that is to stop the agent is used up.
         """
-        about: Mapping[str, Any] = metadata or {}
-        asked: Mapping[str, Any] = details.get("invocation_params") or {}
-        model = about.get("ls_model_name") or asked.get("model") or asked.get("model_name")
-        provider = about.get("ls_provider")
-        if provider == (class_name or "").lower():
-            provider = None  # LangChain makes it up from the class where the class doesn't say
-        start = ModelStart(provider, model, details.get("batch_size") or 1)
-        node = self._table.start(
-            run_id, parent_id, name, session_id=_thread(metadata), attributes=metadata, model=start
-        )
-        if node is not None:
-            self._check_budget(run_id, node)
+        node = self._table.find(run_id)
+        if node is None:
+            return
+        try:
+            _limit(node.root.run, budgets)
+            node.root.run.check_budget()
+        except Exception as error:
+            if self._table.end(run_id) is not None:
+                self._left(node, error)
+            raise
 
     def model_ended(self, run_id: UUID, answer: Answer, error: Optional[BaseException] = None) -> None:
         """A model has answered or failed."""
         node = self._table.end(run_id)
         if node is None:
-            late = self._table.late(run_id)
+            late = self._table.late.take(run_id)
             if late is not None:
-                late[0].run.record(_call(late[1], answer, error))
+                late[0].record(call_of(late[1], answer, error))
             return
         start = node.model
         # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
         if start is not None and not (answer.counted_elsewhere and start.batch_size > 1):
-            call = _call(start, answer, error)
+            call = call_of(start, answer, error)
             node.root.run.record(call)
             self._warn_if_uncounted(call)
         self._left(node, error)
@@ -95,65 +145,76 @@ class Translator:
                 node.root.run.set_result(result)
             self._left(node, error)
 
-    def _check_budget(self, run_id: UUID, node: Node) -> None:
-        """Stop a model call that a budget forbids. LangChain reports no end of a call that it didn't make."""
-        try:
-            node.root.run.check_budget()
-        except Exception as error:
-            if self._table.end(run_id) is not None:
-                self._left(node, error)
-            raise
+    def paused(self, run_id: Optional[UUID], *, paused: bool) -> None:
+        """A graph waits for somebody, or goes on after that."""
+        node = self._table.find(run_id)
+        if node is not None:
+            node.root.paused = paused
+
+    def custom_event(self, run_id: UUID, data: Any) -> None:
+        """An outcome was dispatched as an event."""
+        node = self._table.find(run_id)
+        run = current_run() if node is None else node.run
+        outcome = outcome_of(data)
+        if run is None:
+            _log.warning("Outcome %r was dispatched outside of any run and is not billed", data)
+        elif outcome is not None:
+            run.log_outcome(outcome)
+
+    def _start(
+        self, around: Optional[AgentRun], name: Optional[str], metadata: Optional[Mapping[str, Any]], inputs: Any
+    ) -> AgentRun:
+        fields = fields_of(metadata)
+        run = self._billing.start(name, framework="langchain", parent=around, attributes=metadata, **fields)
+        run.agent_id = agent_of(metadata) or run.agent_id
+        run.inputs = inputs
+        return run
+
+    def _opened(self, node: Node) -> None:
+        if not node.is_root:
+            surplus = self._table.surplus_of(node.root)
+            if surplus is not None:
+                leave_open(self._table, *surplus)
+            return
+        self.watch.begin()
+        for root in self._table.surplus():
+            self._table.dropped += 1
+            give_up(self._table, root)
 
     def _left(self, node: Node, error: Optional[BaseException]) -> None:
         root = node.root
-        root.interrupted = root.interrupted or _is_one_of(error, _INTERRUPTS)
-        if not node.is_root:
-            return
-        for start in self._table.abandon(root):
-            root.run.record(_call(start, Answer(), None, NoUsage.UNFINISHED))
-        self._billing.finish(root.run, _status(root, error))
+        if node.step is not None:
+            node.step.settle(again=graph.is_interrupt(error))
+        if graph.is_pause(error):
+            root.paused = True
+        if node.is_root:
+            close(self._table, root, _status(root, error))
 
     def _warn_if_uncounted(self, call: LLMCall) -> None:
-        if call.no_usage is NoUsage.NOT_REPORTED and not call.cached and not self._warned:
-            self._warned = True
+        if call.no_usage is NoUsage.NOT_REPORTED and not call.cached and not self._table.warned:
+            self._table.warned = True
             _log.warning("Model %s reported no token usage, so its cost is not known. %s", call.model, _HINT)
 
 
-def _call(
-    start: ModelStart, answer: Answer, error: Optional[BaseException], no_usage: Optional[NoUsage] = None
-) -> LLMCall:
-    start.call.leave()
-    return LLMCall(
-        started_at=start.at,
-        ended_at=datetime.now(timezone.utc),
-        provider=start.provider or answer.provider,
-        requested_model=start.model,
-        served_model=answer.model,
-        usage=answer.usage,
-        no_usage=None if answer.usage is not None else no_usage or NoUsage.after(error, answered=answer.started),
-        tier=answer.tier,
-        cached=answer.cached,
-        error=None if error is None else type(error).__name__,
-        response_id=answer.response_id or start.call.response_id,
-        partial=error is not None and answer.usage is not None,
-    )
+def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_name: Optional[str]) -> ModelStart:
+    asked: Mapping[str, Any] = details.get("invocation_params") or {}
+    model = about.get("ls_model_name") or asked.get("model") or asked.get("model_name")
+    provider = about.get("ls_provider")
+    if provider == (class_name or "").lower():
+        provider = None  # LangChain makes it up from the class where the class doesn't say
+    return ModelStart(provider, model, details.get("batch_size") or 1)
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:
-    if error is not None and not _is_one_of(error, _CONTROL_FLOW):
+    if error is not None and not graph.is_control_flow(error):
         return RunStatus.after(error)
-    return RunStatus.PAUSED if root.interrupted else RunStatus.COMPLETED
+    return RunStatus.PAUSED if root.paused else RunStatus.COMPLETED
 
 
-def _is_one_of(error: Optional[BaseException], names: frozenset[str]) -> bool:
-    return error is not None and not names.isdisjoint(_kinds(error))
-
-
-def _kinds(error: BaseException) -> list[str]:
-    return [kind.__name__ for kind in type(error).__mro__]
-
-
-def _thread(metadata: Optional[Mapping[str, Any]]) -> Optional[str]:
-    """LangGraph's thread joins the runs before and after an interrupt."""
-    thread = (metadata or {}).get("thread_id")
-    return None if thread is None else str(thread)
+def _limit(run: AgentRun, budgets: Sequence[Budget]) -> None:
+    """Have a run's account count for these budgets as well. What was spent before is in none of them."""
+    account = run.ledger
+    if budgets and isinstance(account, RunAccount):
+        further = tuple(budget for budget in budgets if budget not in account.policy.budgets)
+        if further:
+            account.policy = replace(account.policy, budget=(*account.policy.budgets, *further))

@@ -1,0 +1,88 @@
+"""Billing of every run of the process, without a handler in each config."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextvars import ContextVar
+from typing import Any, Optional, cast
+
+from langchain_core.tracers.context import register_configure_hook
+from typing_extensions import Unpack
+
+from keito.billing import AgentBilling
+from keito.billing.policy import PolicyFields
+from keito_langchain.handler import KeitoCallbackHandler
+
+VARIABLE = "KEITO_LANGCHAIN"
+_OFF = {"", "0", "false", "no", "off"}
+
+_log = logging.getLogger("keito.billing")
+
+
+class _Switch:
+    """The handler of the process, read by LangChain as if it were a `ContextVar`.
+
+    A real one would be unset in threads that the program starts. LangChain asks it whenever anything runs.
+    """
+
+    def __init__(self) -> None:
+        self.handler: Optional[KeitoCallbackHandler] = None
+        self._tried: Optional[str] = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Optional[KeitoCallbackHandler]:
+        return self.handler or self._of_environment()
+
+    def _of_environment(self) -> Optional[KeitoCallbackHandler]:
+        value = os.environ.get(VARIABLE)
+        if value is None or value == self._tried or value.strip().lower() in _OFF:
+            return None
+        with self._lock:
+            if self.handler is None and self._tried != value:
+                self._tried = value
+                self._try()
+        return self.handler
+
+    def _try(self) -> None:
+        try:
+            self.handler = KeitoCallbackHandler()
+        except Exception as error:  # the agent never breaks
+            _log.error("%s is set, but nothing is billed: %s", VARIABLE, error)
+
+
+_switch = _Switch()
+# With the class, LangChain leaves the switch alone where a handler is given explicitly: no run has two bills.
+register_configure_hook(cast("ContextVar[Optional[Any]]", _switch), inheritable=True, handle_class=KeitoCallbackHandler)
+
+
+def install(billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]) -> KeitoCallbackHandler:
+    """Bill every LangChain and LangGraph run of this process from now on, in all threads and tasks.
+
+        keito_langchain.install()
+        agent.invoke(question)
+
+    A run that is given a `KeitoCallbackHandler` explicitly is billed by that one. Setting `KEITO_LANGCHAIN=1` does the
+    same as a call without arguments, as soon as `keito_langchain` is imported.
+
+    Args:
+        billing: Bills the runs; by default one that the environment and `policy_fields` describe.
+        **policy_fields: Fields of `BillingPolicy`.
+
+    Returns:
+        The handler. A second call replaces it.
+
+    Raises:
+        ValueError: The policy is incomplete or wrong; the message says what to set.
+        KeitoAuthError: There are no credentials.
+    """
+    handler = KeitoCallbackHandler(billing, **policy_fields)
+    _switch.handler = handler
+    return handler
+
+
+def uninstall() -> None:
+    """Bill only runs that start with a handler. Runs that are going on are billed to their end."""
+    _switch.handler = None
+    _switch._tried = os.environ.get(VARIABLE)  # pyright: ignore[reportPrivateUsage]
