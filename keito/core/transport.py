@@ -98,7 +98,10 @@ def _within(seconds: Optional[float], connect: Callable[[], httpcore.NetworkStre
         else:
             stream.close()  # nobody waits any more
 
-    threading.Thread(target=run, daemon=True, name="keito-connect").start()
+    try:
+        threading.Thread(target=run, daemon=True, name="keito-connect").start()
+    except RuntimeError:  # the interpreter is ending: from Python 3.12 on, no thread starts any more
+        run()
     try:
         return future.result(seconds)
     except FutureTimeout:

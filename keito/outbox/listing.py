@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, cast
 
 from keito.outbox.attempt import path_of
 from keito.outbox.stored import StoredRecord
@@ -112,7 +112,7 @@ class Listing:
         query, number = {**self._query(), "per_page": str(size)}, 1
         while True:
             page = self._page({**query, "page": str(number)})
-            if page.skewed and query.pop("updated_since", None):
+            if page.skewed and query.pop("updated_since", ""):
                 continue
             yield page
             # An empty page ends the list whatever the totals say.
@@ -144,22 +144,22 @@ class Listing:
         )
 
     def _page_of(self, reply: Reply) -> _Page:
-        answer: Any = json.loads(reply.content)
         name = path_of(self.records[0].kind).strip("/")
-        if not isinstance(answer, dict) or not isinstance(answer.get(name), list):  # pyright: ignore[reportUnknownMemberType]
+        answer = _object(json.loads(reply.content))
+        if not isinstance(answer.get(name), list):
             raise ValueError(f"the answer has no {name}")
-        total: Any = answer.get("total_entries")  # pyright: ignore[reportUnknownMemberType]
-        pages: Any = answer.get("total_pages")  # pyright: ignore[reportUnknownMemberType]
         skewed = _is_skewed(reply.headers.get("date", ""), self.now)
-        return _Page(answer[name], pages or 1, total, skewed)
+        return _Page(answer[name], answer.get("total_pages") or 1, answer.get("total_entries"), skewed)
 
 
 def key_of(row: Mapping[str, Any]) -> Optional[str]:
     """The key of the record that an entry was made from."""
-    metadata: Any = row.get("metadata")
-    facts: Any = metadata.get("keito") if isinstance(metadata, dict) else None  # pyright: ignore[reportUnknownMemberType]
-    key: Any = facts.get("key") if isinstance(facts, dict) else None  # pyright: ignore[reportUnknownMemberType]
+    key = _object(_object(row.get("metadata")).get("keito")).get("key")
     return key if isinstance(key, str) else None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _together(first: Found, second: Found, key: str) -> Sequence[str]:

@@ -75,9 +75,8 @@ class Pace:
         self._filled_at += passed
         # At most a second's worth: after a rest there must be no burst.
         self._tokens = min(self._tokens + passed * self._rate, max(1.0, self._rate))
-        self._rate *= _GROWTH ** min(passed, 10.0)
-        if self._rate > _FREE:
-            self._rate = None
+        faster = self._rate * _GROWTH ** min(passed, 10.0)
+        self._rate = None if faster > _FREE else faster
 
     def _count(self, sent: int) -> None:
         passed = self._clock() - self._window_began

@@ -154,10 +154,14 @@ class Relay:
         self._probe = False
         self._troubles = 0
         self.has_work = False
+        self._turned_at = self._clock()
 
     @property
     def client(self) -> Keito:
         """Posts the records."""
+        return self._client or self._connect()
+
+    def _connect(self) -> Keito:
         if self._client is None:
             self._client = self._make_client() if callable(self._make_client) else self._make_client
         return self._client
@@ -166,6 +170,11 @@ class Relay:
     def is_busy(self) -> bool:
         """Whether something is on its way or not yet settled."""
         return bool(self._flying or self._asking or self._settlements or self._unsent)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since it last did what there was to do; many if the store fails, or if it does not run."""
+        return self._clock() - self._turned_at
 
     @property
     def longest_attempt(self) -> float:
@@ -203,10 +212,11 @@ class Relay:
                 rest = self._backoff.after(self._troubles)
             else:
                 self._troubles = 0
+                self._turned_at = self._clock()
             self._collect(min(rest, _LOOK))
 
-    def drain(self, seconds: float) -> None:
-        """Send nothing more, and settle what is on its way."""
+    def drain(self, seconds: float) -> bool:
+        """Send nothing more, and settle what is on its way; answers whether all of it is settled."""
         deadline = time.monotonic() + seconds
         self._take_back()
         while self.is_busy and time.monotonic() < deadline:
@@ -216,10 +226,11 @@ class Relay:
                 self._log.trouble(error)
             if self.is_busy:
                 self._collect(min(0.1, max(0.0, deadline - time.monotonic())))
+        return not self.is_busy
 
     def _turn(self) -> float:
         """Do what can be done now; answers in how many seconds there is more."""
-        assert self.client is not None  # made here: where it cannot be, nothing is claimed
+        self._connect()  # where it cannot be made, nothing is claimed
         if self._probe:
             self._probe = False
             self._breaker.probe()
@@ -228,7 +239,7 @@ class Relay:
         chore = self._keeping.do()
         if self._is_paused():
             self._take_back()
-            return min(self.blocked, chore)
+            return min(self.blocked, chore, *([GROUP_SECONDS] if self._settlements else []))
         is_probing = self._breaker.state is BreakerState.HALF_OPEN
         if not (is_probing and self.is_busy):
             self._ask()
