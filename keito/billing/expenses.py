@@ -43,7 +43,9 @@ class Expense:
     def facts(self) -> Mapping[str, Any]:
         """How the amount came to be, for the metadata."""
         pricing = [rate_row(row) for row in self.cost.rates]
-        return {**cost_facts(self.cost), **charge_facts(self.charge), "pricing": pricing}
+        # In one record only, the time entry: what is priced later must not be priced twice.
+        facts = {name: value for name, value in cost_facts(self.cost).items() if name != "gaps"}
+        return {**facts, **charge_facts(self.charge), "pricing": pricing}
 
 
 def expenses_for(cost: RunCost, policy: BillingPolicy, day: date) -> list[Expense]:

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from keito import __version__
 from keito.billing.charge import DOLLARS, exact_text
 from keito.billing.cost import ModelCost, RateRow, RunCost
+from keito.billing.gap_rows import gap_rows
 from keito.metering import AgentRun, OtherUsage, Outcome
 
 SDK = f"keito-python/{__version__}"
@@ -93,6 +94,7 @@ def cost_facts(cost: RunCost) -> dict[str, Any]:
         "costs": {} if in_dollars is not None else {code: exact_text(amount) for code, amount in amounts.items()},
         "usage": [_usage_row(usage) for usage in cost.other.values()],
         "unpriced": _unpriced(cost),
+        "gaps": gap_rows(cost.gaps),
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -133,9 +135,10 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
 def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     """Trim the metadata of a record to what Keito accepts, in a fixed order.
 
-    Rows go from the end of the lists in `keito.details`, then of `models`, `keito.usage`, `keito.unpriced` and
-    `keito.pricing`; the rest of `keito.details` goes last. `keito.trimmed` names what is no longer whole. The key, the
-    totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them small enough.
+    Rows go from the end of the lists in `keito.details`, then of `models`, `keito.usage`, `keito.gaps`,
+    `keito.unpriced` and `keito.pricing`; the rest of `keito.details` goes last. `keito.trimmed` names what is no longer
+    whole. The key, the totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them
+    small enough.
     """
     from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
 
@@ -146,7 +149,7 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
         keito["details"] = details
     lists = [(details, name) for name in reversed(details) if isinstance(details[name], list)]
     holder: dict[str, Any]
-    places = (*lists, (fitted, "models"), (keito, "usage"), (keito, "unpriced"), (keito, "pricing"))
+    places = (*lists, (fitted, "models"), (keito, "usage"), (keito, "gaps"), (keito, "unpriced"), (keito, "pricing"))
     for holder, name in places:
         if len(encode(fitted)) <= METADATA_LIMIT or not holder.get(name):
             continue

@@ -1,0 +1,54 @@
+"""Calls without a price as rows of metadata, from which they can be priced once there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime, timezone
+from typing import Any
+
+from keito.billing.cost import Gap
+from keito.metering import Usage
+from keito.pricing.kinds import unpriceable
+
+_SUFFIX = "_tokens"
+_COUNTS = tuple(field.name for field in fields(Usage) if field.name.endswith(_SUFFIX))
+
+
+def gap_rows(gaps: Iterable[Gap]) -> list[dict[str, Any]]:
+    """Those that a price would help."""
+    return [_row(gap) for gap in gaps if _needs_a_price(gap)]
+
+
+def _needs_a_price(gap: Gap) -> bool:
+    """Whether it is only a price that is missing: tokens and hour are known, and the provider named no wrong cost."""
+    known = gap.usage.total_tokens and unpriceable(gap.usage) is None and gap.hour is not None
+    return bool(known) and not gap.reason.startswith("the provider reported")
+
+
+def _row(gap: Gap) -> dict[str, Any]:
+    counts = {name[: -len(_SUFFIX)]: getattr(gap.usage, name) for name in _COUNTS}
+    row = {
+        "provider": gap.provider,
+        "model": gap.model,
+        "tier": gap.tier,
+        "hour": gap.hour.strftime("%Y-%m-%dT%HZ") if gap.hour else None,
+        "calls": gap.calls,
+        "tokens": {name: count for name, count in counts.items() if count},
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def gaps_of(facts: Mapping[str, Any]) -> list[Gap]:
+    """The calls without a price that the metadata of a time entry names.
+
+    Args:
+        facts: What `keito` has in the metadata.
+    """
+    return [_gap(row) for row in facts.get("gaps", ())]
+
+
+def _gap(row: Mapping[str, Any]) -> Gap:
+    hour = datetime.strptime(row["hour"], "%Y-%m-%dT%HZ").replace(tzinfo=timezone.utc)
+    counts: dict[str, Any] = {f"{name}{_SUFFIX}": int(count) for name, count in row["tokens"].items()}
+    return Gap(row.get("provider"), row["model"], row.get("tier"), "unpriced", hour, row["calls"], Usage(**counts))

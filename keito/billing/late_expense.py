@@ -1,0 +1,140 @@
+"""The expense that was missing for want of a price, once there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+from typing import Any, Optional, Union
+
+from keito.billing.cost import Gap, ModelCost, RateRow, RunCost
+from keito.billing.expenses import expenses_for, not_converted
+from keito.billing.gap_rows import gaps_of
+from keito.billing.metadata import fit, keito_facts, model_rows, model_totals
+from keito.billing.policy import BillingPolicy
+from keito.metering import RunStatus
+from keito.metering.by_hand import EXACT
+from keito.outbox.record import BillingRecord, RecordKind
+from keito.pricing import PricedCall, PriceTable, RateSet, find_rates
+from keito.pricing.rates import REQUEST_RATES
+
+_HOUR = timedelta(minutes=59, seconds=59)
+
+
+@dataclass(frozen=True)
+class Unbilled:
+    """Why a run's missing expense is not to be posted now.
+
+    Attributes:
+        reason: For people.
+        models: The models that need a price.
+    """
+
+    reason: str
+    models: tuple[str, ...] = ()
+
+
+def late_expense(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Union[BillingRecord, Unbilled, None]:
+    """The expense for the calls of a time entry that had no price when it was made.
+
+    There is one expense for a time entry, whose key follows from the entry's: posted twice, it would be known. So it
+    has to wait until all of the entry's calls have a price that ever can have one.
+
+    Args:
+        key: The time entry's.
+        body: What was posted as the time entry.
+        policy: What it is billed by now: its prices, exchange rate, markup and expense category.
+
+    Returns:
+        The expense; or why there is none yet; or `None` where nothing is missing.
+    """
+    facts: Mapping[str, Any] = body["metadata"]["keito"]
+    gaps = gaps_of(facts)
+    if not gaps:
+        return None
+    if policy.expense_category_id is None:
+        return Unbilled("KEITO_EXPENSE_CATEGORY_ID is not set")
+    with localcontext(EXACT):
+        priced = [(gap, price_gap(gap, policy.prices)) for gap in gaps]
+        missing = {gap.model: found.reason for gap, found in priced if found.amount is None}
+        if missing:
+            reasons = ", ".join(f"{model}: {reason}" for model, reason in missing.items())
+            return Unbilled(reasons, tuple(missing))
+        return _expense(key, body, _cost(priced), policy)
+
+
+def price_gap(gap: Gap, table: Optional[PriceTable] = None) -> PricedCall:
+    """What calls of one model and hour cost together, where that follows from their tokens together."""
+    if gap.hour is None:
+        return PricedCall(reason="when it was called is not known")
+    found = find_rates(gap.provider, gap.model, gap.hour, gap.tier, table)
+    if isinstance(found, str):
+        return PricedCall(reason=found)
+    if find_rates(gap.provider, gap.model, gap.hour + _HOUR, gap.tier, table) != found:
+        return PricedCall(reason="its price changed within the hour")
+    priced = found.price(gap.usage)
+    if priced.amount is None or gap.calls == 1:
+        return priced
+    if _depends_on_size(found, priced, gap.usage.input_tokens):
+        return PricedCall(reason="its price depends on the size of each call")
+    return replace(priced, amount=EXACT.add(priced.amount, _requests(found, gap.calls - 1)))
+
+
+def _depends_on_size(found: RateSet, priced: PricedCall, input_tokens: int) -> bool:
+    """Whether one of the calls may have been so large that it had another rate."""
+    return any(start < input_tokens for unit in priced.rates for start, _ in found.rates[unit].steps)
+
+
+def _requests(found: RateSet, count: int) -> Decimal:
+    fees = (found.rates[unit].base.scaleb(power, EXACT) for unit, power in REQUEST_RATES.items() if unit in found.rates)
+    return EXACT.multiply(sum(fees, Decimal(0)), Decimal(count))
+
+
+def _cost(priced: list[tuple[Gap, PricedCall]]) -> RunCost:
+    total = RunCost()
+    for gap, found in priced:
+        row = ModelCost(gap.provider, gap.model)
+        row.calls = gap.calls
+        row.count(gap.usage)
+        row.pay(found.currency, found.amount or Decimal(0))
+        rates = RateRow(gap.provider, gap.model, found.rates, found.source, found.table_version, found.currency)
+        total.merge(RunCost.of([row], [rates], [], []))
+    return total
+
+
+def _expense(
+    key: str, body: Mapping[str, Any], cost: RunCost, policy: BillingPolicy
+) -> Union[BillingRecord, Unbilled, None]:
+    metadata: Mapping[str, Any] = body["metadata"]
+    day, status = date.fromisoformat(body["spent_date"]), metadata["keito"].get("status")
+    if not (policy.post_after(RunStatus(status)) if status else policy.post).expense:
+        return Unbilled("the policy posts no expenses for it")
+    if not_converted(cost, policy, day):
+        return Unbilled("there is no exchange rate for its day")
+    expense = next(iter(expenses_for(cost, replace(policy, expense_per="run"), day)), None)
+    if expense is None:
+        return None  # it costs nothing
+    # Calls that no price can help, such as those without usage, stay unbilled.
+    flags = [] if _named(metadata["keito"]) == cost.calls else ["unpriced"]
+    facts = keito_facts(f"{key}-reprice", status, corrects=key, flags=flags, **expense.facts())
+    about = {name: metadata[name] for name in ("agent", "run", "session_id") if name in metadata}
+    late = {
+        "project_id": body["project_id"],
+        "spent_date": body["spent_date"],
+        "source": "agent",
+        **expense.body(policy),
+        "metadata": fit({**about, **_models(cost), "keito": facts}),
+    }
+    return BillingRecord(f"{key}-reprice", RecordKind.EXPENSE, late)
+
+
+def _named(facts: Mapping[str, Any]) -> int:
+    """How many calls the entry says to have no price."""
+    return sum(row["calls"] for row in facts.get("unpriced", ()))
+
+
+def _models(cost: RunCost) -> dict[str, Any]:
+    from keito.types.agent_metadata import AgentMetadata  # noqa: PLC0415 - brings every model of the API along
+
+    return {**AgentMetadata.build(**model_totals(cost)), **model_rows(cost)}
