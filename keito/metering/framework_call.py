@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Optional
 
+from typing_extensions import Self
+
 
 class FrameworkCall:
     """One model call of a framework, while it lasts.
@@ -14,18 +16,33 @@ class FrameworkCall:
 
     Attributes:
         response_id: The provider's id of the answer, as soon as a client below has seen it.
+        outer: The call of another framework around this one, such as of CrewAI around LangChain.
     """
 
-    __slots__ = ("_is_open", "response_id")
+    __slots__ = ("_is_open", "outer", "response_id")
 
     def __init__(self) -> None:
         self.response_id: Optional[str] = None
+        self.outer: Optional[FrameworkCall] = None
         self._is_open = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the code that asks is a part of the call."""
+        return self._is_open
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will never be open again."""
+        return not self._is_open
+
     @classmethod
-    def enter(cls) -> FrameworkCall:
+    def enter(cls) -> Self:
         """Begin a call, in this context and those that are copied from it."""
         call = cls()
+        call.outer = _call.get()
+        while call.outer is not None and call.outer.is_over:
+            call.outer = call.outer.outer
         _call.set(call)
         return call
 
@@ -33,11 +50,17 @@ class FrameworkCall:
         """End it. The context may be another one by now, so the variable keeps it, and it is ignored."""
         self._is_open = False
 
+    def reported(self, response_id: Optional[str]) -> None:
+        """A framework inside of this call has reported it; a metered client sets `response_id` instead."""
+        self.response_id = self.response_id or response_id
+
     @classmethod
     def current(cls) -> Optional[FrameworkCall]:
         """The open call of a framework around this code, or `None`."""
         call = _call.get()
-        return call if call is not None and call._is_open else None
+        while call is not None and not call.is_open:
+            call = call.outer
+        return call
 
 
 _call: ContextVar[Optional[FrameworkCall]] = ContextVar("keito_framework_call", default=None)
