@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Optional
 
 from keito.billing.budget import Budget, Spending
+from keito.billing.charge import DOLLARS, worth
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
 from keito.billing.pricing import add_call
-from keito.metering import LLMCall
+from keito.metering import LLMCall, OtherUsage
 from keito.pricing import price
 
 _log = logging.getLogger("keito.billing")
@@ -67,6 +69,12 @@ class RunAccount:
         self._waiting: list[LLMCall] = []
         self._is_folding = False
 
+    def supplement(self) -> RunAccount:
+        """The ledger of what comes after the end of the run: it counts for the same budgets."""
+        account = RunAccount(self.run_id, self.policy, self._meters, self._guard)
+        account._own = self._own
+        return account
+
     def fold(self, call: LLMCall) -> None:
         """Price a call at its own time and add it up. The run holds its lock meanwhile."""
         self._waiting.append(call)
@@ -85,19 +93,46 @@ class RunAccount:
         except Exception as error:  # the agent never breaks
             self._guard.caught("fold", error)
 
-    def note(self, call: LLMCall) -> None:
-        """Count a call for the budgets."""
+    def note(self, call: LLMCall, instead_of: Optional[LLMCall] = None) -> None:
+        """Count a call for the budgets, in place of what was known of it before."""
         if not self.policy.budgets:
             return
         try:
-            needs_price = call.chargeable and any(budget.needs_prices for budget in self.policy.budgets)
-            priced = price(call, self.policy.prices) if needs_price else None
-            with self._meters.lock:
-                for budget in self.policy.budgets:
-                    self._spending(budget).add(call, priced)
+            if instead_of is not None:
+                self._count(instead_of, -1)
+            self._count(call, 1)
             self._find_breach()
         except Exception as error:  # the agent never breaks
             self._guard.caught("note", error)
+
+    def note_usage(self, usage: OtherUsage) -> None:
+        """Count the cost of other usage for the budgets."""
+        if not self.policy.budgets or usage.cost is None:
+            return
+        try:
+            with self._meters.lock:
+                for budget in self.policy.budgets:
+                    self._spending(budget).pay(self._worth(usage.cost, DOLLARS, budget))
+            self._find_breach()
+        except Exception as error:  # the agent never breaks
+            self._guard.caught("note", error)
+
+    def _count(self, call: LLMCall, times: int) -> None:
+        needs_price = call.chargeable and any(budget.needs_prices for budget in self.policy.budgets)
+        priced = price(call, self.policy.prices) if needs_price else None
+        with self._meters.lock:
+            for budget in self.policy.budgets:
+                spending = self._spending(budget)
+                spending.add(call, times)
+                if priced is not None:
+                    cost = priced.amount
+                    spending.pay(None if cost is None else self._worth(cost, priced.currency, budget), times)
+
+    def _worth(self, amount: Decimal, currency: str, budget: Budget) -> Optional[Decimal]:
+        """An amount in the currency of a budget; `None` where the policy has no rate for it."""
+        wanted = budget.currency or (self.policy.prices.currency if self.policy.prices is not None else DOLLARS)
+        day = datetime.now(self.policy.zone).date()
+        return worth(amount, currency, wanted, self.policy.exchange_rate, day)
 
     def check(self) -> None:
         """Stop the agent where a budget asks for it.

@@ -38,8 +38,14 @@ class Alarm:
 
     def _started(self, at: datetime) -> threading.Timer:
         seconds = (at - datetime.now(timezone.utc)).total_seconds() + _GRACE
-        timer = threading.Timer(min(max(0.0, seconds), _LONGEST), self._call)
+        timer = threading.Timer(min(max(0.0, seconds), _LONGEST), self._ring)
         timer.daemon = True
         timer.name = "keito-rollup"
         timer.start()
         return timer
+
+    def _ring(self) -> None:
+        with self._lock:
+            if self._timer is threading.current_thread():
+                self._timer = None  # it is still alive, and must not stand for the next one
+        self._call()

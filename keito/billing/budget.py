@@ -10,7 +10,7 @@ from typing_extensions import Literal
 
 from keito.metering import LLMCall
 from keito.metering.by_hand import EXACT, Number, exact
-from keito.pricing import PricedCall
+from keito.pricing.table import checked_currency
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Budget:
     `stop` asks for it. It counts what one `AgentBilling` sees, in one process.
 
     Args:
-        max_cost: In US dollars, or in the currency of the user's own prices.
+        max_cost: In `currency`. It counts model calls, and the cost that `record_usage` is told.
         max_tokens: Input and output together.
         max_calls: Model calls, failed ones included.
         per: Counts one "run" with its children; or one "day" of a project, in the policy's time zone; or all that
@@ -29,6 +29,8 @@ class Budget:
         stop: Raise `KeitoBudgetExceeded` before the next model call.
         unpriced: What a call without a price means for `max_cost`: "allow" counts it as nothing, "refuse" takes the
             budget as used up, since nobody knows what is left of it.
+        currency: ISO code of `max_cost`; by default that of the user's own prices, else US dollars. Costs in another
+            one are converted by the policy's exchange rate; without it they have no price here.
 
     Raises:
         ValueError: There is no limit, or a value is wrong.
@@ -40,10 +42,13 @@ class Budget:
     per: Literal["run", "day", "project"] = "run"
     stop: bool = False
     unpriced: Literal["allow", "refuse"] = "allow"
+    currency: Optional[str] = None
 
     def __post_init__(self) -> None:
         if self.max_cost is not None:
             object.__setattr__(self, "max_cost", exact("max_cost", self.max_cost))
+        if self.currency is not None:
+            checked_currency(self.currency)
         for field in ("max_tokens", "max_calls"):
             _check_count(field, getattr(self, field))
         if self.max_cost is None and self.max_tokens is None and self.max_calls is None:
@@ -77,10 +82,10 @@ class Spending:
     """What was spent of a budget.
 
     Attributes:
-        cost: Of the calls that have a price, whatever its currency.
+        cost: Of what has a price, in the currency of the budget.
         tokens: Input and output.
         calls: Model calls.
-        unpriced: Those among them that have no price.
+        unpriced: Calls and other costs whose price is not known, or not in this currency.
     """
 
     cost: Decimal = Decimal(0)
@@ -88,16 +93,18 @@ class Spending:
     calls: int = 0
     unpriced: int = 0
 
-    def add(self, call: LLMCall, priced: Optional[PricedCall]) -> None:
-        """Add a call, and its price where somebody asked for it."""
-        self.calls += 1
-        if not call.chargeable:
-            return
-        self.tokens += call.usage.total_tokens if call.usage is not None else 0
-        if priced is not None and priced.amount is None:
-            self.unpriced += 1
-        elif priced is not None and priced.amount is not None:
-            self.cost = EXACT.add(self.cost, priced.amount)
+    def add(self, call: LLMCall, times: int = 1) -> None:
+        """Add a call; -1 times takes it back."""
+        self.calls += times
+        if call.chargeable and call.usage is not None:
+            self.tokens += times * call.usage.total_tokens
+
+    def pay(self, amount: Optional[Decimal], times: int = 1) -> None:
+        """Add what something costs, which may be unknown; -1 times takes it back."""
+        if amount is None:
+            self.unpriced += times
+        else:
+            self.cost = EXACT.fma(amount, times, self.cost)
 
 
 def _check_count(field: str, value: Union[int, None]) -> None:

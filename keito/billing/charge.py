@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from keito.billing.rounding import at_least_a_step
 from keito.metering.by_hand import EXACT
-from keito.pricing import Converted, ExchangeRateError, convert, mark_up
+from keito.pricing import Converted, ExchangeRate, ExchangeRateError, convert, mark_up
 
 if TYPE_CHECKING:
     from keito.billing.policy import BillingPolicy
@@ -69,6 +69,19 @@ def _convert(
     if currency != DOLLARS and len(amounts) > 1:
         return None  # amounts in two currencies cannot be added
     return Converted(amount, currency, amount, currency, Decimal(1), day)
+
+
+def worth(amount: Decimal, currency: str, wanted: str, rate: Optional[ExchangeRate], day: date) -> Optional[Decimal]:
+    """An amount in another currency, for limits; `None` where no rate is known. The rate serves in both directions."""
+    if currency == wanted:
+        return amount
+    if rate is None or {currency, wanted} != {rate.base, rate.currency}:
+        return None
+    try:
+        of_one = rate.on(day)
+    except ExchangeRateError:
+        return None
+    return EXACT.multiply(amount, of_one) if wanted == rate.currency else EXACT.divide(amount, of_one)
 
 
 def posted(amount: Decimal, decimals: int = 6) -> Decimal:

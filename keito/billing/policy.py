@@ -189,6 +189,10 @@ class BillingPolicy:
         }
         return self.post & ends.get(status, EVERYTHING)
 
+    def bills_outcomes(self, run: AgentRun) -> bool:
+        """Whether the outcomes of an ended run are billed."""
+        return self.post_after(run.status).outcomes
+
     def routed(self, run: AgentRun) -> BillingPolicy:
         """This policy, for the project and task that the run names itself."""
         if run.project_id is None and run.task_id is None:

@@ -25,7 +25,8 @@ def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
 
     The same run gives the same records, byte for byte. Time entries are divided at midnight of the policy's time
     zone and have at most 24 hours; outcomes and expenses stand on the day when the run began. What a run gives that
-    did not complete is what the policy says. There is no expense without a category, nor for model calls of which
+    did not complete is what the policy says. A supplement has no time; where no expense tells all that it used, a time
+    entry of 0 hours does. There is no expense without a category, nor for model calls of which
     none has a price: the metadata then has the tokens, the cost as far as it is known, and flags that say what is
     missing. A project or task that the run names itself wins over the policy's.
 
@@ -72,6 +73,7 @@ def flags_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[str]:
         "no_expense_category": wants_expense and policy.expense_category_id is None,
         "no_exchange_rate": wants_expense and not_converted(cost, policy, first_day(run, policy)),
         "outcomes_not_billed": bool(run.outcomes) and not post.outcomes,
+        "supplement": run.supplement_to is not None,
     }
     known: set[str] = run.ledger.flags if isinstance(run.ledger, RunAccount) else set()
     return [*(flag for flag, is_raised in raised.items() if is_raised), *sorted(known)]
@@ -85,20 +87,34 @@ def first_day(run: AgentRun, policy: BillingPolicy) -> date:
 
 def outcome_records(run: AgentRun, policy: BillingPolicy) -> Iterator[BillingRecord]:
     """The outcomes of a run, if it may bill them."""
-    if policy.post_after(run.status).outcomes:
+    if policy.bills_outcomes(run):
         for number, outcome in enumerate(run.outcomes):
             yield _outcome(run, policy, outcome, number)
 
 
+def needs_entry(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> bool:
+    """Whether a supplement needs a time entry of 0 hours, because no expense tells all that it used."""
+    post = policy.post_after(run.status)
+    if not post.time or not (cost.calls or cost.other):
+        return False
+    may_expense = post.expense and policy.expense_category_id is not None
+    return not (may_expense and cost.complete and expenses_for(cost, policy, first_day(run, policy)))
+
+
 def _records(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:
     post = policy.post_after(run.status)
-    if post.time:
-        lines = lines_for(work_days(run, policy.zone), policy.hours_rounding)
-        for number, line in enumerate(lines):
-            yield _time_entry(run, policy, cost, line, number, len(lines))
+    lines = _lines(run, policy, cost) if post.time else []
+    for number, line in enumerate(lines):
+        yield _time_entry(run, policy, cost, line, number, len(lines))
     yield from outcome_records(run, policy)
     if post.expense and policy.expense_category_id is not None:
         yield from _expenses(run, policy, cost)
+
+
+def _lines(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[Line]:
+    if run.supplement_to is None:
+        return lines_for(work_days(run, policy.zone), policy.hours_rounding)
+    return [Line(first_day(run, policy), Decimal(0), 0)] if needs_entry(run, policy, cost) else []
 
 
 def _time_entry(
@@ -111,12 +127,12 @@ def _time_entry(
     about = {"flags": flags_of(run, policy, cost), **cost_facts(cost), "details": run.details}
     whole = about if number == 0 else {}
     facts = keito_facts(key, run.status.value, part=part, duration_s=seconds, **whole)
-    billable = policy.billable if policy.post_after(run.status).billable else False
+    is_work = run.supplement_to is None and policy.post_after(run.status).billable
     body = {
         **_work(policy, line.day),
         "hours": line.hours,
         "notes": readable(notes_of(run, policy, cost)),
-        **_given(billable=billable),
+        **_given(billable=policy.billable if is_work else False),
         "metadata": fit({**run_metadata(run, cost if number == 0 else None), "keito": facts}),
     }
     return BillingRecord(key, RecordKind.TIME_ENTRY, body)
@@ -145,7 +161,9 @@ def notes_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> str:
 def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int) -> BillingRecord:
     """Keito has no endpoint for outcomes: they are time entries of 0 hours whose metadata has `outcome_type`."""
     key = f"{run.uid}-outcome-{number}"
-    metadata = {**run_metadata(run), **outcome_fields(outcome), "keito": keito_facts(key, run.status.value)}
+    flags = None if run.supplement_to is None else ["supplement"]
+    facts = keito_facts(key, run.status.value, flags=flags)
+    metadata = {**run_metadata(run), **outcome_fields(outcome), "keito": facts}
     body = {
         **_work(policy, first_day(run, policy)),
         "hours": Decimal(0),

@@ -41,13 +41,16 @@ def _times(window: Window, name: str) -> Iterator[BillingRecord]:
             part = f"{place + 1} of {len(lines)}" if len(lines) > 1 else None
             yield _time_entry(window, f"{name}-time-{number}", line, part, billable=billable, number=number)
             number += 1
+    if window.untimed and not number:
+        line = Line(window.key.day, Decimal(0), 0)
+        yield _time_entry(window, f"{name}-time-0", line, None, billable=False, number=0)
 
 
 def _time_entry(
     window: Window, key: str, line: Line, part: Optional[str], *, billable: bool, number: int
 ) -> BillingRecord:
     """One time entry. What the runs used is in the first one only: otherwise sums would count it twice."""
-    members = tuple(window.times[billable])
+    members = (*window.times.get(billable, ()), *(window.untimed if number == 0 else ()))
     used = window.used if number == 0 else None
     seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
     whole: dict[str, Any] = {**cost_facts(used), "flags": sorted(window.flags)} if used is not None else {}
@@ -57,7 +60,7 @@ def _time_entry(
         "task_id": window.policy.task_id,
         **_given(user_id=window.policy.user_id),
         "hours": line.hours,
-        "notes": readable(_notes(window, len(members), completed=billable)),
+        "notes": readable(_notes(window, len(window.times.get(billable, ())), completed=billable)),
         **_given(billable=window.policy.billable if billable else False),
         "metadata": fit({**_metadata(window, used), "keito": facts}),
     }

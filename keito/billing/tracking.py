@@ -171,7 +171,8 @@ def _prepared(
     ids = ("project_id", "task_id", "agent_id")
     given: dict[str, Any] = {name: value for name, value in of_policy.items() if name not in ids or value is not None}
     given["rollup"] = None  # one work is one run, and nobody would wait for the end of the hour
-    billing = AgentBilling(fields.get("policy"), delivery=delivery, **given)
+    # Nothing comes late: a block has reported when it is left, and posts through the event loop that it is left in.
+    billing = AgentBilling(fields.get("policy"), delivery=delivery, late_grace=0, **given)
     billing.meters = _meters.setdefault(delivery, billing.meters)  # days and projects go on from work to work
     return billing, of_run, fields.get("model"), fields.get("provider")
 

@@ -50,6 +50,7 @@ class Window:
         agent_id: Who worked.
         nanoseconds: The time of its runs; `True` for those that may be billable, `False` for the others.
         times: The keys of their time entries, likewise.
+        untimed: The keys of time entries of 0 hours that only tell what supplements used.
         used: What all its runs used, whether they are charged for it or not.
         cost: What the runs cost that are charged for it.
         expenses: The keys of their expenses.
@@ -62,6 +63,7 @@ class Window:
     agent_id: Optional[str] = None
     nanoseconds: dict[bool, int] = field(default_factory=dict[bool, int])
     times: dict[bool, list[str]] = field(default_factory=dict[bool, list[str]])
+    untimed: list[str] = field(default_factory=list[str])
     used: RunCost = field(default_factory=RunCost)
     cost: RunCost = field(default_factory=RunCost)
     expenses: list[str] = field(default_factory=list[str])
@@ -71,16 +73,17 @@ class Window:
     @property
     def size(self) -> int:
         """How many records it stands for."""
-        return len(self.expenses) + sum(len(keys) for keys in self.times.values())
+        return len(self.expenses) + len(self.untimed) + sum(len(keys) for keys in self.times.values())
 
     def add_time(self, key: str, nanoseconds: int, *, billable: bool) -> None:
         """Add the time of one run on the window's day."""
         self.times.setdefault(billable, []).append(key)
         self.nanoseconds[billable] = self.nanoseconds.get(billable, 0) + nanoseconds
 
-    def add_run(self, status: str, flags: Iterable[str], used: RunCost) -> None:
-        """Add a run that ended in this window."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
+    def add_run(self, status: Optional[str], flags: Iterable[str], used: RunCost) -> None:
+        """Add a run that ended in this window; without a status, a supplement to one."""
+        if status is not None:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
         self.flags.update(flags)
         self.used.merge(used)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
+from keito.metering.by_hand import OtherUsage
 from keito.metering.call import LLMCall
 from keito.metering.status import RunStatus
 
@@ -13,14 +14,18 @@ if TYPE_CHECKING:
 
 
 class Ledger(Protocol):
-    """Keeps what one root run spends. Its methods may be called from any thread, and `fold` and `note` never raise."""
+    """Keeps what one root run spends. Its methods may be called from any thread, and only `check` raises."""
 
     def fold(self, call: LLMCall) -> None:
         """Price a call at its own time and add it up; the run itself keeps it no longer."""
         ...
 
-    def note(self, call: LLMCall) -> None:
-        """A call was recorded, kept or folded: budgets count it."""
+    def note(self, call: LLMCall, instead_of: Optional[LLMCall] = None) -> None:
+        """A call was recorded, kept or folded: budgets count it, in place of what was known of it before."""
+        ...
+
+    def note_usage(self, usage: OtherUsage) -> None:
+        """Other usage was recorded: budgets count its cost."""
         ...
 
     def check(self) -> None:
@@ -48,6 +53,10 @@ class Biller(Protocol):
 
     def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
         """End a run and bill it, if it is a root. It never raises."""
+        ...
+
+    def supplement(self, run: AgentRun, *, for_outcome: bool = False) -> Optional[AgentRun]:
+        """The open run that takes what comes after the end of `run`; `None` once it is too late to bill that."""
         ...
 
     async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:

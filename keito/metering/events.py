@@ -6,16 +6,17 @@ import threading
 from decimal import Decimal
 from typing import Optional
 
+from keito.metering.answers import Answers, Seen, joined
 from keito.metering.biller import Ledger
 from keito.metering.by_hand import OtherUsage
 from keito.metering.call import LLMCall
 from keito.metering.outcome import Outcome
 
 CALLS_KEPT = 256
-"""Model calls of a run that are kept one by one; those after them are priced and added up at once."""
+"""Model calls of a run that are kept one by one; those after them are priced and added up at once.
 
-_IDS_KEPT = 4096
-"""Ids of answers by which a second report of a call is recognised; beyond it the oldest are forgotten."""
+As many again are kept whose tokens nobody has told yet, because a second report may.
+"""
 
 _KINDS_KEPT = 64
 """Kinds of other usage that are told apart."""
@@ -28,23 +29,24 @@ class RunEvents:
 
     Args:
         ledger: Takes over the calls beyond the first 256. Without one every call is kept.
+        earlier: What happened in the run before its end, where this is its supplement.
 
     Attributes:
-        late: Events that came after the end.
-        repeated: Model calls that were reported a second time.
+        late: Events that came after the end, and after the time for supplements.
+        answers: Knows the calls that are recorded.
+        is_closed: Whether nothing more is taken.
     """
 
-    def __init__(self, ledger: Optional[Ledger]) -> None:
+    def __init__(self, ledger: Optional[Ledger], earlier: Optional[RunEvents] = None) -> None:
         # Reentrant: the garbage collector may drop a metered stream, which records, while this thread holds it.
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock() if earlier is None else earlier.lock
         self.late = 0
-        self.repeated = 0
+        self.is_closed = False
+        self.answers: Answers = Answers() if earlier is None else earlier.answers
         self._ledger = ledger
-        self._closed = False
         self._calls: list[LLMCall] = []
         self._outcomes: list[Outcome] = []
         self._usage: dict[tuple[str, str], OtherUsage] = {}
-        self._ids: dict[str, None] = {}
 
     @property
     def calls(self) -> tuple[LLMCall, ...]:
@@ -66,18 +68,18 @@ class RunEvents:
 
     def close(self) -> None:
         """Take nothing more; the caller holds the lock."""
-        self._closed = True
+        self.is_closed = True
+        self.answers.seal()
 
     def add_call(self, call: LLMCall) -> bool:
         """Add a model call; answers whether it counts."""
         with self.lock:
-            if self._is_late() or self._is_repeated(call):
+            if self.is_closed:
                 return False
-            if self._ledger is None or len(self._calls) < CALLS_KEPT:
-                self._calls.append(call)
-            else:
-                # Within the lock: a run that ends meanwhile must not be billed without it.
-                self._ledger.fold(call)
+            seen = self.answers.find(call)
+            if seen is not None:
+                return self._add_report(seen, call)
+            self.answers.remember(call, self._keep(call))
         if self._ledger is not None:
             self._ledger.note(call)
         return True
@@ -85,7 +87,7 @@ class RunEvents:
     def add_outcome(self, outcome: Outcome) -> bool:
         """Add an outcome; answers whether it counts."""
         with self.lock:
-            if self._is_late():
+            if self.is_closed:
                 return False
             self._outcomes.append(outcome)
             return True
@@ -93,7 +95,7 @@ class RunEvents:
     def add_usage(self, usage: OtherUsage) -> bool:
         """Add other usage; answers whether it counts."""
         with self.lock:
-            if self._is_late():
+            if self.is_closed:
                 return False
             key = (usage.name, usage.unit)
             if key not in self._usage and len(self._usage) >= _KINDS_KEPT:
@@ -101,24 +103,32 @@ class RunEvents:
                 key = (OTHER_KINDS, "use")
             known = self._usage.get(key)
             self._usage[key] = usage if known is None else known + usage
-            return True
+        if self._ledger is not None:
+            self._ledger.note_usage(usage)
+        return True
 
-    def _is_late(self) -> bool:
-        self.late += self._closed
-        return self._closed
+    def _keep(self, call: LLMCall) -> Optional[int]:
+        """Keep a call, and answer its place; or have it added up. The caller holds the lock."""
+        limit = 2 * CALLS_KEPT if call.usage is None and call.response_id is not None else CALLS_KEPT
+        if self._ledger is None or len(self._calls) < limit:
+            self._calls.append(call)
+            return len(self._calls) - 1
+        # Within the lock: a run that ends meanwhile must not be billed without it.
+        self._ledger.fold(call)
+        return None
 
-    def _is_repeated(self, call: LLMCall) -> bool:
-        """Whether the call was reported before, by a wrapper of the client below a framework for instance.
-
-        An answer of a response cache has the id of the answer that it repeats, and is a call of its own.
-        """
-        answer = call.response_id
-        if answer is None or call.cached:
+    def _add_report(self, seen: Seen, call: LLMCall) -> bool:
+        """Add what a second report tells more; answers whether its tokens count. The caller holds the lock."""
+        self.answers.repeated += 1
+        if seen.place is not None:
+            before = self._calls[seen.place]
+            after = self._calls[seen.place] = joined(before, call)
+        elif not seen.is_counted and call.usage is not None:
+            before, after = None, call  # what was added up or billed cannot be taken back: the tokens come beside it
+            seen.place = self._keep(call)
+        else:
             return False
-        if answer in self._ids:
-            self.repeated += 1
-            return True
-        self._ids[answer] = None
-        if len(self._ids) > _IDS_KEPT:
-            del self._ids[next(iter(self._ids))]
-        return False
+        seen.learn(after, seen.place)
+        if self._ledger is not None and after != before:
+            self._ledger.note(after, instead_of=before)
+        return before is None or after.usage != before.usage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
@@ -36,6 +37,7 @@ class AgentRun:
         session_id: Joins the runs of one conversation; the run's own uid when not given.
         trigger: What started it, such as `webhook`.
         parent: The run that this one is a part of.
+        supplement_to: The ended run whose late events this one collects.
         owner: Who bills the run.
         ledger: Keeps what the run spends; without one it keeps every call itself.
         project_id: The project that this run is billed to, whatever the policy says.
@@ -70,6 +72,7 @@ class AgentRun:
         session_id: Optional[str] = None,
         trigger: Optional[str] = None,
         parent: Optional[AgentRun] = None,
+        supplement_to: Optional[AgentRun] = None,
         owner: Optional[Biller] = None,
         ledger: Optional[Ledger] = None,
         project_id: Optional[str] = None,
@@ -103,7 +106,11 @@ class AgentRun:
         self.trace_id: Optional[str] = None
         self.details: dict[str, Any] = {}
         self.status = RunStatus.OPEN
-        self._events: RunEvents = self.root._events if is_part else RunEvents(ledger)
+        self.supplement_to = supplement_to
+        earlier = None if supplement_to is None else supplement_to._events
+        self._events: RunEvents = self.root._events if is_part else RunEvents(ledger, earlier)
+        self._supplements = 0
+        self._ended_at: Optional[float] = None
         self._outer: Optional[AgentRun] = None
         # Whose time stands still while this run lasts; its clock stops before this one starts.
         self._around = parent.root if parent is not None and not is_part else None
@@ -166,22 +173,22 @@ class AgentRun:
 
     @property
     def late_events(self) -> int:
-        """Events that came after the end of the root; they are not billed."""
+        """Events that came after the end of the root, and too late for a supplement; they are not billed."""
         return self._events.late
 
     @property
     def repeated_calls(self) -> int:
         """Model calls that were reported twice, and counted once."""
-        return self._events.repeated
+        return self._events.answers.repeated
 
     def record(self, call: LLMCall) -> bool:
         """Add a model call.
 
         Returns:
-            Whether it counts: not after the end of the run, nor when the same answer was recorded before, which
-            its `response_id` tells.
+            Whether it counts: not long after the end of the run, nor when the same answer was recorded before, which
+            its `response_id` tells. A second report that has tokens takes the place of a first one that has none.
         """
-        return self._noticed(self._events.add_call(call), "a model call")
+        return self._added(lambda run: run._events.add_call(call), "a model call")
 
     def record_llm_call(
         self,
@@ -273,7 +280,8 @@ class AgentRun:
         Raises:
             ValueError: A text is empty or longer than 100 characters, or a number is negative or not finite.
         """
-        return self._noticed(self._events.add_usage(OtherUsage.of(name, quantity, unit, cost)), "a usage")
+        usage = OtherUsage.of(name, quantity, unit, cost)
+        return self._added(lambda run: run._events.add_usage(usage), "a usage")
 
     def log_outcome(self, outcome: Outcome) -> bool:
         """Add an outcome, to be billed when the run completes; answers whether it still counts.
@@ -285,7 +293,7 @@ class AgentRun:
                 "Run %s: %r is no Outcome and is not billed; log Outcome(type, unit_price=...)", self.uid, outcome
             )
             return False
-        return self._noticed(self._events.add_outcome(outcome), "an outcome")
+        return self._added(lambda run: run._events.add_outcome(outcome), "an outcome", is_outcome=True)
 
     def check_budget(self) -> None:
         """Raise if the run may not call a model again. Call it before a model call that no framework makes.
@@ -368,11 +376,40 @@ class AgentRun:
                 return False
             self._watch.stop(elapsed_ns)
             self.status = status
+            self._ended_at = time.monotonic()
             if self.root is self:
                 self._events.close()
         if self._around is not None:
             self._around._stand_aside(leaving=False)
         return True
+
+    @property
+    def ended_for(self) -> float:
+        """How many seconds ago the run ended; 0 while it is open."""
+        return 0.0 if self._ended_at is None else time.monotonic() - self._ended_at
+
+    def supplement(self, ledger: Ledger) -> AgentRun:
+        """A run that takes what comes after the end of this one. It has no time; its uid follows from this one's."""
+        with self._events.lock:
+            number = self._supplements
+            self._supplements += 1
+        run = AgentRun(
+            self.name,
+            agent_id=self.agent_id,
+            framework=self.framework,
+            session_id=self.session_id,
+            trigger=self.trigger,
+            supplement_to=self,
+            owner=self.owner,
+            ledger=ledger,
+            project_id=self.project_id,
+            task_id=self.task_id,
+            attributes=self.attributes,
+            uid=f"{self.uid}-late-{number}",
+            started_at=self.started_at,
+        )
+        run.parent_id, run.trace_id = self.uid, self.trace_id
+        return run
 
     def __enter__(self) -> AgentRun:
         self._outer = enter_run(self)
@@ -412,8 +449,21 @@ class AgentRun:
             else:
                 self._watch.come_back()
 
-    def _noticed(self, counts: bool, what: str) -> bool:
-        if not counts and self.late_events == 1 and not self.is_open:
+    def _added(self, add: Callable[[AgentRun], bool], what: str, *, is_outcome: bool = False) -> bool:
+        """Add an event to the run, or after its end to a supplement; answers whether it counts."""
+        run: Optional[AgentRun] = self
+        while run is not None:
+            if add(run):
+                return True
+            if not run._events.is_closed:
+                return False
+            run = self._supplement(is_outcome)
+        self._events.late += 1
+        if self._events.late == 1:
             root = self.root
             _log.warning("Run %s (%s) had ended when more arrived (%s); not billed", root.uid, root.name, what)
-        return counts
+        return False
+
+    def _supplement(self, is_outcome: bool) -> Optional[AgentRun]:
+        root = self.root
+        return None if root.owner is None else root.owner.supplement(root, for_outcome=is_outcome)

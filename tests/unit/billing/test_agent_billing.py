@@ -182,7 +182,7 @@ def test_a_bug_in_billing_stays_inside(
     def broken(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("keito.billing.agent_billing.records_with", broken)
+    monkeypatch.setattr("keito.billing.postings.records_with", broken)
     for _ in range(2):
         with billing.run():
             pass
@@ -353,7 +353,7 @@ def test_a_run_without_records_is_never_reported_as_delivered(
     def fail(*_: Any) -> Any:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("keito.billing.agent_billing.records_with", fail)
+    monkeypatch.setattr("keito.billing.postings.records_with", fail)
     with billing.run(name="x"):
         pass
     report = billing.flush()

@@ -272,7 +272,7 @@ def test_a_run_that_ends_in_the_midst_of_an_addition_is_not_lost(
             add(rollup, hourly, inner.pop())  # as the garbage collector may
         return []
 
-    monkeypatch.setattr("keito.billing.rollup.flags_of", flags_of)
+    monkeypatch.setattr("keito.billing.share.flags_of", flags_of)
     outer = run_of()
     members = {f"{run.uid}-time-0" for run in (outer, inner[0])}
     add(rollup, hourly, outer)
@@ -326,11 +326,11 @@ def test_the_alarm_sends_windows_that_are_over(
     billing = AgentBilling(policy, delivery=kept, rollup="hour")
     now = datetime.now(timezone.utc)
     clock = Clock()
-    billing._rollup = Rollup(clock)
+    billing._postings.rollup = Rollup(clock)
     clock.now = now
     with billing.run("work"):
         pass
     assert kept.records == []
     clock.now = now + timedelta(hours=1)
-    billing._alarm.set(now)
+    billing._postings._alarm.set(now)
     eventually(lambda: len(kept.records) == 1)

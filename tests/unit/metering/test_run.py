@@ -194,7 +194,10 @@ class Ledger:
     def fold(self, call: LLMCall) -> None:
         self.folded.append(call)
 
-    def note(self, call: LLMCall) -> None:
+    def note(self, call: LLMCall, instead_of: "LLMCall | None" = None) -> None:
+        self.noted += instead_of is None
+
+    def note_usage(self, usage: OtherUsage) -> None:
         self.noted += 1
 
     def check(self) -> None:
@@ -213,12 +216,13 @@ def test_with_a_ledger_a_run_keeps_256_calls_and_hands_over_the_others() -> None
 
 def test_an_answer_that_is_reported_twice_counts_once_in_a_run_and_its_children() -> None:
     run = AgentRun()
-    assert run.record_llm_call(input_tokens=1, response_id="a")
-    assert not run.child().record_llm_call(input_tokens=2, response_id="a")
-    assert run.record_llm_call(input_tokens=3, response_id="b")
+    assert run.record_llm_call(input_tokens=1, response_id="msg_01XFDUDYJgAACzvnptvVoYEL")
+    assert not run.child().record_llm_call(input_tokens=2, response_id="msg_01XFDUDYJgAACzvnptvVoYEL")
+    assert run.record_llm_call(input_tokens=3, response_id="msg_01XFDUDYJgAACzvnptvVoYEM")
     assert [call.usage.input_tokens for call in run.calls if call.usage] == [1, 3]
     assert (run.repeated_calls, run.late_events) == (1, 0)
-    assert AgentRun().record_llm_call(input_tokens=2, response_id="a")  # another run is another bill
+    # Another run is another bill.
+    assert AgentRun().record_llm_call(input_tokens=2, response_id="msg_01XFDUDYJgAACzvnptvVoYEL")
 
 
 def test_a_cached_answer_has_the_id_of_the_first_one_and_is_a_call_of_its_own() -> None:
@@ -229,7 +233,7 @@ def test_a_cached_answer_has_the_id_of_the_first_one_and_is_a_call_of_its_own() 
 
 
 def test_ids_of_answers_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keito.metering.events._IDS_KEPT", 10)
+    monkeypatch.setattr("keito.metering.answers.IDS_KEPT", 10)
     run = AgentRun()
     for number in range(12):
         run.record_llm_call(input_tokens=1, response_id=str(number))

@@ -1,0 +1,114 @@
+"""From ended runs to the delivery."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+
+from keito.billing.account import RunAccount
+from keito.billing.alarm import Alarm
+from keito.billing.gaps import GapLog
+from keito.billing.guard import Guard
+from keito.billing.policy import BillingPolicy
+from keito.billing.records import cost_of, outcome_records, records_with
+from keito.billing.rollup import Rollup
+from keito.billing.supplements import Supplements
+from keito.metering import AgentRun
+from keito.outbox import BillingRecord, Delivery
+
+_HandOver = Callable[[Sequence[BillingRecord]], None]
+
+
+class Postings:
+    """Makes the records of ended runs, now or when their window or their supplement is over. It never raises.
+
+    Args:
+        delivery: Gets the records to Keito.
+        guard: Takes errors of keito's own code.
+        late_grace: Seconds after the end of a run in which what comes late is collected.
+    """
+
+    def __init__(self, delivery: Delivery, guard: Guard, late_grace: float) -> None:
+        self.rollup = Rollup()
+        self.supplements = Supplements(late_grace)
+        self._delivery = delivery
+        self._guard = guard
+        self._gaps = GapLog()
+        self._unbilled = 0
+        self._lock = threading.Lock()
+        self._alarm = Alarm(_weakly(self._send_due))
+
+    @property
+    def lost(self) -> int:
+        """Runs and windows of which no records could be made."""
+        return self._unbilled + self.rollup.unbilled
+
+    def bill(self, run: AgentRun, policy: BillingPolicy) -> None:
+        """Hand the records of an ended run to the delivery."""
+        self._bill(run, policy, self._delivery.deliver)
+
+    def expect(self) -> None:
+        """Wake up when something is due."""
+        ends = (self.rollup.next_end, self.supplements.next_end)
+        self._alarm.set(min((end for end in ends if end is not None), default=None))
+
+    def close(self, *, for_good: bool = False) -> None:
+        """Leave everything that is open to the next flush of the delivery; `for_good`: take nothing late any more."""
+        self._hand_over_all(self._delivery.accept, for_good=for_good)
+
+    def end(self) -> None:
+        """Send everything that is open: the program ends without having closed its billing."""
+        self._hand_over_all(self._delivery.deliver, for_good=True)
+
+    def _bill(self, run: AgentRun, policy: BillingPolicy, hand_over: _HandOver) -> None:
+        try:
+            cost = cost_of(run, policy)
+            self._gaps.say(cost, policy)
+            if policy.rollup is None:
+                _give(hand_over, records_with(run, policy, cost))
+            else:
+                _give(hand_over, [*outcome_records(run, policy), *self.rollup.add(run, policy, cost)])
+                self.expect()
+        except Exception as error:  # the agent never breaks
+            with self._lock:
+                self._unbilled += 1
+            self._guard.caught("bill", error)
+
+    def _bill_late(self, runs: Sequence[AgentRun], hand_over: _HandOver) -> None:
+        for run in runs:
+            if isinstance(run.ledger, RunAccount):
+                self._bill(run, run.ledger.policy, hand_over)
+
+    def _send_due(self) -> None:
+        try:
+            self._bill_late(self.supplements.take_due(), self._delivery.deliver)
+            _give(self._delivery.deliver, self.rollup.due())
+            self.expect()
+        except Exception as error:  # nobody waits for this thread
+            self._guard.caught("rollup", error)
+
+    def _hand_over_all(self, hand_over: _HandOver, *, for_good: bool) -> None:
+        try:
+            self._bill_late(self.supplements.take_all(for_good=for_good), hand_over)
+            self._alarm.set(None)  # what went into a window has set it
+            _give(hand_over, self.rollup.close_windows())
+        except Exception as error:  # the agent never breaks
+            self._guard.caught("rollup", error)
+
+
+def _give(hand_over: _HandOver, records: Sequence[BillingRecord]) -> None:
+    if records:
+        hand_over(records)
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """`method`, without keeping its object alive."""
+    weak = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = weak()
+        if found is not None:
+            found()
+
+    return call

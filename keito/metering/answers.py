@@ -1,0 +1,159 @@
+"""Two reports of one answer of a model, known as one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import NamedTuple, Optional, Union
+
+from keito.metering.call import LLMCall
+
+IDS_KEPT = 4096
+"""Ids of answers by which a second report of a call is recognised; beyond it the oldest are forgotten."""
+
+_MOST_ALIKE = 16
+"""Different answers with the same id that are told apart; beyond it the oldest are forgotten."""
+
+_LEAST_SPECIFIC = 12
+"""Letters and digits of an id that no other answer has. Ollama draws `chatcmpl-` and a number below 1,000."""
+
+_KIND = re.compile(r"^[a-z]+[-_]")
+_PROVIDERS = re.compile(r"^(?:[a-z]{2,}\.)+(?=[a-z])")
+_EDITION = re.compile(r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{3,8}|latest))?(?:-v\d+)?(?::.*)?$")
+
+
+class _Told(NamedTuple):
+    """What tells one call from others with the same id."""
+
+    models: tuple[Optional[str], ...]
+    counts: Optional[tuple[int, int]]
+    began: datetime
+    ended: datetime
+
+    @classmethod
+    def by(cls, call: LLMCall) -> _Told:
+        usage = call.usage
+        counts = None if usage is None else (usage.input_tokens, usage.output_tokens)
+        return cls((call.served_model, call.requested_model), counts, call.started_at, call.ended_at)
+
+
+class Seen:
+    """What is remembered of a reported call.
+
+    Attributes:
+        place: Its place among the calls that a run keeps; `None` when it can be changed no longer.
+    """
+
+    __slots__ = ("_about", "place")
+
+    def __init__(self, call: LLMCall, place: Optional[int]) -> None:
+        self.learn(call, place)
+
+    def learn(self, call: LLMCall, place: Optional[int]) -> None:
+        """Remember this of it from now on. A call that the run keeps is in memory anyway."""
+        self.place = place
+        self._about: Union[LLMCall, _Told] = _Told.by(call) if place is None else call
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its tokens are known."""
+        return self._told.counts is not None
+
+    def is_reported_by(self, call: LLMCall) -> bool:
+        """Whether `call`, which has the same id, is a report of the same answer."""
+        one, other = self._told, _Told.by(call)
+        if not _agree(one.models, other.models):
+            return False
+        if _is_specific(call.response_id or ""):
+            return True
+        if one.counts is None or other.counts is None:  # a report lasts as long as the call, or longer
+            return _aware(one.began) <= _aware(other.ended) and _aware(other.began) <= _aware(one.ended)
+        return one.counts == other.counts
+
+    @property
+    def _told(self) -> _Told:
+        return _Told.by(self._about) if isinstance(self._about, LLMCall) else self._about
+
+
+class Answers:
+    """Recognises calls that are reported a second time, by a metered client below a framework for instance.
+
+    Reports of one answer have the same id, and name the same model, each in its own way. Small servers draw ids from a
+    few numbers: there, the same tokens are needed, too, or the same time where one of the two reports has none.
+
+    Attributes:
+        repeated: How many reports were second ones.
+    """
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        self._seen: dict[str, Union[Seen, tuple[Seen, ...]]] = {}
+
+    def find(self, call: LLMCall) -> Optional[Seen]:
+        """What is known of the call, if it was reported before.
+
+        An answer of a response cache has the id of the answer that it repeats, and is a call of its own.
+        """
+        if call.response_id is None or call.cached:
+            return None
+        found = (seen for seen in self._alike(call.response_id) if seen.is_reported_by(call))
+        return next(found, None)
+
+    def remember(self, call: LLMCall, place: Optional[int]) -> None:
+        """Remember a call that was not reported before."""
+        if call.response_id is None or call.cached:
+            return
+        seen, alike = Seen(call, place), self._alike(call.response_id)
+        self._seen[call.response_id] = (*alike[1 - _MOST_ALIKE :], seen) if alike else seen
+        if len(self._seen) > IDS_KEPT:
+            del self._seen[next(iter(self._seen))]
+
+    def seal(self) -> None:
+        """From now on nothing that is recorded can be changed: it is being billed."""
+        for answer in self._seen:
+            for seen in self._alike(answer):
+                seen.place = None
+
+    def _alike(self, answer: str) -> tuple[Seen, ...]:
+        found = self._seen.get(answer, ())
+        return (found,) if isinstance(found, Seen) else found  # ids that are not unique are rare
+
+
+def joined(first: LLMCall, second: LLMCall) -> LLMCall:
+    """What two reports of one call say together. The fuller one counts; the other tells what that one leaves out."""
+    has_more = second.usage is not None and (first.usage is None or (first.partial and not second.partial))
+    fuller, other = (second, first) if has_more else (first, second)
+    return replace(
+        fuller,
+        started_at=first.started_at,
+        provider=fuller.provider or other.provider,
+        requested_model=fuller.requested_model or other.requested_model,
+        served_model=fuller.served_model or other.served_model,
+        tier=fuller.tier or other.tier,
+        reported_cost=other.reported_cost if fuller.reported_cost is None else fuller.reported_cost,
+    )
+
+
+def _agree(models: tuple[Optional[str], ...], others: tuple[Optional[str], ...]) -> bool:
+    """Whether these may be names of one model: a framework may only know the alias, and a client what it stands for."""
+    bases = {_base(name) for name in models if name}
+    return not bases or not any(others) or any(_base(name) in bases for name in others if name)
+
+
+@lru_cache(maxsize=1024)
+def _base(name: str) -> str:
+    """The model's name without whose it is and which edition: `us.anthropic.claude-sonnet-4-20250514-v1:0`."""
+    plain = _PROVIDERS.sub("", str(name).strip().lower().rpartition("/")[2])
+    return _EDITION.sub("", plain) or plain
+
+
+def _is_specific(answer: str) -> bool:
+    """Whether nobody else can have this id. Numbers that count, or that tell the time, are not enough."""
+    drawn = re.sub(r"[^0-9A-Za-z]", "", _KIND.sub("", answer))
+    return len(drawn) >= _LEAST_SPECIFIC and not drawn.isdigit()
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
