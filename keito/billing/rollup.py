@@ -15,12 +15,10 @@ from typing import Optional
 
 from keito.billing.cost import RunCost
 from keito.billing.policy import BillingPolicy
-from keito.billing.records import flags_of
 from keito.billing.rollup_records import Carry, records_of
-from keito.billing.timesheet import work_days
-from keito.billing.window import Window, WindowKey, is_over, window_of
+from keito.billing.share import shares_of
+from keito.billing.window import Window, WindowKey, is_over
 from keito.metering import AgentRun
-from keito.metering.stopwatch import epoch_ns
 from keito.outbox import BillingRecord
 
 _MOST_MEMBERS = 10_000
@@ -113,23 +111,11 @@ class Rollup:
             self._known.popitem(last=False)
 
     def _add(self, run: AgentRun, policy: BillingPolicy, cost: RunCost) -> None:
-        post = policy.post_after(run.status)
-        zone = policy.zone or run.started_at.tzinfo
-        end = epoch_ns(run.started_at) + run.elapsed_ns
-        last = self._window(policy, run, window_of(policy, run.agent_id, end, zone))
-        last.add_run(run.status.value, flags_of(run, policy, cost), cost)
-        if post.time:
-            for number, day in enumerate(work_days(run, policy.zone)):
-                window = self._window(policy, run, window_of(policy, run.agent_id, day.ended_ns, zone))
-                window.add_time(f"{run.uid}-time-{number}", day.nanoseconds, billable=post.billable)
-        if post.expense:
-            last.add_cost(f"{run.uid}-expense-0", cost)
-
-    def _window(self, policy: BillingPolicy, run: AgentRun, key: WindowKey) -> Window:
-        window = self._windows.get(key)
-        if window is None:
-            window = self._windows[key] = Window(key, policy, run.agent_id)
-        return window
+        for share in shares_of(run, policy, cost):
+            window = self._windows.get(share.window)
+            if window is None:
+                window = self._windows[share.window] = Window(share.window, policy, run.agent_id)
+            share.add_to(window)
 
     def _due(self) -> list[Window]:
         now = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -39,9 +40,13 @@ class About:
         notes: The text of the time entry.
         confidence: The agent's own estimate.
         human_reviewed: Whether a person has looked at it.
+        trace_id: The trace that shows it.
+        is_supplement: Whether it collects what came after the end of the run `parent_id`.
         attributes: What the program knows of it, as far as it is plain.
+        details: What an integration knows of it, likewise.
         away: Its time that is billed elsewhere; see `AgentRun.away_ns`.
         left_at: Since when, after its start in nanoseconds, all its time is billed elsewhere.
+        flags: What its records are to say.
     """
 
     uid: str
@@ -55,12 +60,16 @@ class About:
     notes: Optional[str] = None
     confidence: Optional[Decimal] = None
     human_reviewed: Optional[bool] = None
+    trace_id: Optional[str] = None
+    is_supplement: bool = False
     attributes: Optional[Mapping[str, Any]] = None
+    details: Optional[Mapping[str, Any]] = None
     away: Optional[Mapping[int, int]] = None
     left_at: Optional[int] = None
+    flags: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: AgentRun) -> About:
+    def of(cls, run: AgentRun, flags: Iterable[str] = ()) -> About:
         """What is known of a run now."""
         attributes = {str(name): value for name, value in run.attributes.items() if type(value) in _PLAIN}
         return cls(
@@ -75,9 +84,13 @@ class About:
             notes=_text(run.notes),
             confidence=run.confidence,
             human_reviewed=run.human_reviewed,
+            trace_id=run.trace_id,
+            is_supplement=run.supplement_to is not None,
             attributes=attributes or None,
+            details=_plain(run.details),
             away=dict(run.away_ns) or None,
             left_at=run.left_at_ns,
+            flags=tuple(sorted(flags)),
         )
 
 
@@ -110,7 +123,8 @@ def event_of(text: str) -> RunEvent:
 
 def run_of(about: About, events: Iterable[RunEvent], run: AgentRun, elapsed_ns: int) -> None:
     """Let `run`, which is new, be what it was when its process ended: abandoned."""
-    run.parent_id, run.notes = about.parent_id, about.notes
+    run.parent_id, run.trace_id, run.notes = about.parent_id, about.trace_id, about.notes
+    run.details.update(about.details or {})
     run.confidence, run.human_reviewed = about.confidence, about.human_reviewed
     for event in events:
         if isinstance(event, LLMCall):
@@ -128,6 +142,14 @@ def _repaired(call: LLMCall) -> LLMCall:
     known: dict[str, Any] = {name: _text(getattr(call, name)) for name in texts}
     cost = call.reported_cost if type(call.reported_cost) is Decimal else None
     return replace(call, **known, usage=None, no_usage=NoUsage.NOT_REPORTED, reported_cost=cost)
+
+
+def _plain(details: dict[str, Any]) -> Optional[Mapping[str, Any]]:
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(details))
+    except (TypeError, ValueError, RecursionError, RuntimeError):  # the last one: somebody is writing to it
+        return None
+    return copied or None
 
 
 def _text(value: Optional[object]) -> Optional[str]:

@@ -227,7 +227,7 @@ class Journal:
                 if not entry.is_known:
                     runs[uid] = (entry.run.destination, entry.run.header())
                 lines += found
-            except Exception:  # it is billed all the same when it ends; and the other runs are good
+            except Exception:  # noqa: PERF203 - it is billed when it ends; and the other runs are good
                 _log.exception("Run %s cannot be written to the journal", uid)
                 self._open.pop(uid, None)
         if runs or lines:

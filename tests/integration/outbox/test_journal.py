@@ -56,6 +56,7 @@ def journal(store: Store) -> Iterator[Journal]:
     yield journal
     for uid in list(journal._open):
         journal.end(uid)
+    journal._wake.put("")  # otherwise it looks again in a few seconds
     wait_until(lambda: journal._thread is None)
 
 

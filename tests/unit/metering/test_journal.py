@@ -67,9 +67,13 @@ plain = st.text(max_size=5) | st.integers() | st.booleans() | amounts | moments 
         *[texts] * 7,
         st.none() | amounts,
         st.none() | st.booleans(),
+        texts,
+        st.booleans(),
         st.none() | st.dictionaries(st.text(max_size=5), plain, max_size=3),
+        st.none() | evidence,
         st.none() | st.dictionaries(st.integers(), st.integers(), max_size=3),
         st.none() | st.integers(),
+        st.lists(names).map(tuple),
     )
 )
 def test_what_is_known_of_a_run_is_the_same_after_it_was_text(about: About) -> None:
@@ -79,6 +83,8 @@ def test_what_is_known_of_a_run_is_the_same_after_it_was_text(about: About) -> N
 def test_a_run_is_rebuilt_with_everything_that_is_billed() -> None:
     run = AgentRun("Ticket", agent_id="bot", framework="own", session_id="s", trigger="webhook", attributes={"t": 1})
     run.set_notes("Half done")
+    run.details["steps"] = [{"name": "search"}]
+    run.trace_id = "0" * 32
     run.set_quality(confidence="0.5", human_reviewed=True)
     now = datetime.now(timezone.utc)
     events: list[RunEvent] = [
@@ -94,6 +100,7 @@ def test_a_run_is_rebuilt_with_everything_that_is_billed() -> None:
     run_of(about, known[1:], found, 5_000)
     assert (found.uid, found.started_at, found.notes) == (run.uid, run.started_at, "Half done")
     assert (found.confidence, found.human_reviewed) == (Decimal("0.5"), True)
+    assert (found.details, found.trace_id) == ({"steps": [{"name": "search"}]}, "0" * 32)
     assert (found.status, found.elapsed_ns) == (RunStatus.ABANDONED, 5_000)
     assert found.calls == (events[0],)
     assert found.other_usage == (OtherUsage("web_search", "search", Decimal(3), Decimal("0.02")),)

@@ -1,0 +1,63 @@
+"""Bills the runs whose process is gone."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Optional
+
+from keito.billing.chronicle import AbandonedRun, has_prices
+from keito.billing.cost import RunCost
+from keito.billing.guard import Guard
+from keito.billing.policy import BillingPolicy
+from keito.billing.records import cost_of, outcome_records, records_with
+from keito.billing.share import shares_of
+from keito.metering import AgentRun
+from keito.outbox import BillingRecord
+from keito.outbox.process import is_gone, owner
+from keito.outbox.store import Store
+from keito.outbox.stored import OpenRun, WindowShare
+
+_log = logging.getLogger("keito.billing")
+
+LEASE = 60.0
+"""Seconds that a recovery may take. What it leaves, anyone may take afterwards."""
+
+
+def recover(store: Store, guard: Optional[Guard] = None) -> int:
+    """Bill the open runs in a store whose process is gone, with what they had used; answers how many runs that were.
+
+    They end as `abandoned`, by the policy that they were started with. Their records have the keys that the run itself
+    would have given them: none of them is billed twice, whoever else does the same. Any process may call it at any
+    time. A run that this process cannot bill is left to one that can, and the log says why.
+    """
+    guard = guard or Guard()
+    # By a name of its own, so that what it leaves is not taken for open runs of this process.
+    taker = f"{owner()}/{uuid.uuid4().hex[:8]}"
+    found = store.take_orphans(is_gone, taker, LEASE)
+    return sum(_close(store, run, guard) for run in found)
+
+
+def _close(store: Store, found: OpenRun, guard: Guard) -> bool:
+    try:
+        rebuilt = AbandonedRun.of(found, guard)
+        if rebuilt is None:
+            store.forget([found.uid])
+            return False
+        if rebuilt.had_prices and not has_prices():
+            _log.warning('Run %s is not billed here, where prices are missing: pip install "keito[pricing]"', found.uid)
+            return False
+        records, shares = bill_of(rebuilt.run, rebuilt.policy, cost_of(rebuilt.run, rebuilt.policy))
+        store.add(records, found.destination, run_id=found.uid, shares=shares)
+    except Exception as error:  # the other runs are good
+        guard.caught("recovery", error)
+        return False
+    _log.warning("Run %s (%s) was abandoned by its process; it is billed as such", found.uid, rebuilt.run.name)
+    return True
+
+
+def bill_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> tuple[list[BillingRecord], list[WindowShare]]:
+    """What is committed at the end of a run: its records, and with a rollup its shares in the place of some."""
+    if policy.rollup is None:
+        return records_with(run, policy, cost), []
+    return list(outcome_records(run, policy)), [share.stored() for share in shares_of(run, policy, cost)]
