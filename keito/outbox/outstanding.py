@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.progress import ENDS
+from keito.outbox.progress import has_ended
 
 if TYPE_CHECKING:
     from keito.outbox.store import Store
@@ -62,4 +62,4 @@ class Outstanding:
 
     def _has_ended(self, key: str) -> bool:
         found = self._store.find(key=key)
-        return not found or found[0].state in ENDS
+        return not found or has_ended(found[0].state, found[0].status_code)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 from keito.outbox.stored import RecordState
 
-ENDS = frozenset({RecordState.DELIVERED, RecordState.DEAD, RecordState.HELD})
-"""States that a relay leaves a record in."""
+def has_ended(state: RecordState, status_code: Optional[int]) -> bool:
+    """Whether a relay leaves a record in a state: for good, or until an operator comes."""
+    if state is RecordState.HELD:
+        return status_code != 429  # that one comes back by itself
+    return state in (RecordState.DELIVERED, RecordState.DEAD)
+
 
 Listener = Callable[[Sequence[str]], None]
 

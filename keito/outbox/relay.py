@@ -18,7 +18,7 @@ from keito.outbox.breaker import Breaker, BreakerState
 from keito.outbox.crew import Crew
 from keito.outbox.housekeeping import Chore, Housekeeping
 from keito.outbox.pace import Pace
-from keito.outbox.progress import ENDS, Progress
+from keito.outbox.progress import Progress, has_ended
 from keito.outbox.reconcile import Reconciliation, reconcile
 from keito.outbox.said import RelayLog
 from keito.outbox.stats import RelayStats
@@ -386,4 +386,4 @@ class Relay:
         except Exception:
             self._settlements = [*settled, *self._settlements]
             raise
-        self.progress.made([one.key for one in settled if one.state in ENDS])
+        self.progress.made([one.key for one in settled if has_ended(one.state, one.status_code)])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GLANCE = 0.1
 """Seconds between two looks at what others have sent."""
 
-_OPEN = (RecordState.PENDING, RecordState.SENDING, RecordState.UNSURE)
+_OPEN = (RecordState.PENDING, RecordState.SENDING, RecordState.UNSURE, RecordState.HELD)
 
 
 class Shared:
