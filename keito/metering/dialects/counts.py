@@ -61,7 +61,10 @@ class Counts:
         Providers differ in what they include in what, and a total settles it. When it is none of the sums, the
         usage is doubtful, and nothing is guessed.
         """
-        total = self.read(path)
+        return self.one_of(self.read(path), *sums)
+
+    def one_of(self, total: int, *sums: int) -> int:
+        """The same for a total that has been read."""
         if total in sums:
             return total
         self.doubtful = self.doubtful or total != 0

@@ -1,56 +1,139 @@
 """Attributes of OpenTelemetry spans, by name: the conventions are still in development.
 
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/ says that cache reads and writes are inside
-the input, and reasoning inside the output. Older names are read where the present ones are missing.
+the input, and reasoning inside the output. OpenInference (https://arize-ai.github.io/openinference/spec/) and
+OpenLLMetry have names of their own for the same; where a span has several, they must agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Optional
 
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import field, mapping, text
+from keito.metering.dialects.reading import amount, mapping, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage
 
-_USAGE = "gen_ai.usage."
-_OPERATIONS = {"embeddings", "text_completion"}
+_COUNTS: dict[str, tuple[str, ...]] = {
+    "input": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "llm.usage.prompt_tokens",
+    ),
+    "output": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "llm.usage.completion_tokens",
+    ),
+    "total": ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens"),
+    "cache_read": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "llm.usage.cache_read_input_tokens",
+    ),
+    "cache_write": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "llm.usage.cache_creation_input_tokens",
+    ),
+    "reasoning": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.experimental.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "llm.usage.reasoning_tokens",
+    ),
+    "audio_in": ("gen_ai.usage.details.input_audio_tokens", "llm.token_count.prompt_details.audio"),
+    "audio_out": ("gen_ai.usage.details.output_audio_tokens", "llm.token_count.completion_details.audio"),
+}
+_COUNT_OF = {name: count for count, names in _COUNTS.items() for name in names}
+
+_SERVED = ("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
+_REQUESTED = (
+    "gen_ai.request.model",
+    "llm.request.model_name",
+    "llm.request.model",
+    "llm.model_name",
+    "embedding.model_name",
+)
+# Who serves a model decides its price; OpenInference's `llm.system` is only whose language is spoken.
+_PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+_TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+
+_EMBEDDINGS = {"embeddings", "embedding", "EMBEDDING"}
+_COMPLETION = {"text_completion", "completion"}
 
 
 def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa: ARG001 - all dialects take it
     """Read the attributes of a span of one model call. Spans of agents and workflows repeat the sums of theirs."""
     about = mapping(attributes)
-    operation = _first(about, "gen_ai.operation.name")
     return Report(
         usage=span_usage(about),
-        model=_first(about, "gen_ai.response.model"),
-        tier=_first(about, "openai.response.service_tier", "gen_ai.openai.response.service_tier"),
-        response_id=_first(about, "gen_ai.response.id"),
-        provider=_first(about, "gen_ai.provider.name", "gen_ai.system"),
-        requested_model=_first(about, "gen_ai.request.model"),
-        operation=operation if operation in _OPERATIONS else "chat",
+        model=_first(about, _SERVED),
+        tier=_first(about, _TIER),
+        response_id=_first(about, ("gen_ai.response.id",)),
+        reported_cost=_reported_cost(about),
+        provider=_first(about, _PROVIDER),
+        requested_model=_first(about, _REQUESTED),
+        operation=_operation(about),
     )
 
 
 def span_usage(attributes: object) -> Optional[Usage]:
     """Tokens of a span."""
     about = mapping(attributes)
-    counts = Counts({str(name): value for name, value in about.items() if str(name).startswith(_USAGE)})
+    counts = Counts({name: value for name, value in about.items() if name in _COUNT_OF})
+    found: dict[str, int] = {}
+    for name, value in counts.source.items():
+        count = _COUNT_OF[name]
+        found[count] = counts.same(found[count], value) if count in found else counts.whole(value)
+    taken, made = found.get("input", 0), found.get("output", 0)
+    read, written, reasoning = found.get("cache_read", 0), found.get("cache_write", 0), found.get("reasoning", 0)
+    cached = read + written
+    # Strands hands on Bedrock's counts, whose cache is beside the input; Google's thoughts may be beside the output.
+    # The total tells. Where there is none the conventions hold.
+    beside = counts.one_of(found.get("total", 0), taken + made, taken + made + cached, taken + made + reasoning)
+    beside -= taken + made
+    taken += cached if beside == cached and beside else 0
+    made += reasoning if beside == reasoning and beside != cached else 0
     return counts.usage(
-        input_tokens=_either(counts, "input_tokens", "prompt_tokens"),
-        output_tokens=_either(counts, "output_tokens", "completion_tokens"),
-        cache_read_tokens=_either(counts, "cache_read.input_tokens", "cache_read_input_tokens"),
-        cache_write_tokens=_either(
-            counts, "cache_creation.input_tokens", "cache_creation_input_tokens", "cache_write_input_tokens"
-        ),
-        reasoning_tokens=_either(counts, "reasoning.output_tokens", "reasoning_tokens"),
+        input_tokens=taken,
+        output_tokens=made,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+        input_audio_tokens=found.get("audio_in", 0),
+        output_audio_tokens=found.get("audio_out", 0),
     )
 
 
-def _either(counts: Counts, *names: str) -> int:
-    return counts.same(*(field(counts.source, _USAGE + name) for name in names))
+def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:
+    """Only what the provider itself says: the costs that instrumentations compute come from tables of their own."""
+    if about.get("gen_ai.usage.cost.source") != "provider" or about.get("gen_ai.usage.cost.currency") != "USD":
+        return None
+    return amount(about.get("gen_ai.usage.cost.amount"))
 
 
-def _first(about: Mapping[Any, Any], *names: str) -> Optional[str]:
-    return next((found for found in (text(about.get(name)) for name in names) if found), None)
+def _operation(about: Mapping[Any, Any]) -> str:
+    kind = _first(about, ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind"))
+    if kind in _EMBEDDINGS:
+        return "embeddings"
+    return "text_completion" if kind in _COMPLETION else "chat"
+
+
+def _first(about: Mapping[Any, Any], names: tuple[str, ...]) -> Optional[str]:
+    for name in names:
+        found = text(about.get(name))
+        if found is not None:
+            return found
+    return None

@@ -25,7 +25,7 @@ def report_of(answer: object, provider: Optional[str] = None) -> Report:
     Returns:
         What was recognised; an empty report for anything else. Nothing is raised, whatever `answer` is.
     """
-    if any(str(name).startswith("gen_ai.") for name in mapping(answer)):
+    if any(str(name).startswith(("gen_ai.", "llm.token_count.", "llm.usage.")) for name in mapping(answer)):
         return otel.span(answer, provider)
     usage = field(answer, "usage")
     reader = _reader_of_answer(answer, usage)

@@ -1,0 +1,69 @@
+"""From the span of a model call to the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Optional
+
+from opentelemetry.trace import StatusCode
+
+from keito.metering import LLMCall, NoUsage
+from keito.metering.dialects import otel
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
+"""Who stopped listening may be charged for an answer that nobody saw."""
+
+
+def moment(nanoseconds: Optional[int]) -> datetime:
+    """A span's time as a moment; now, if it has none."""
+    if nanoseconds is None:
+        return datetime.now(timezone.utc)
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:
+    """The model call that a span with these attributes stands for; `None` if it names neither a model nor tokens."""
+    report = otel.span(about)
+    if report.usage is None and report.model is None and report.requested_model is None:
+        return None
+    error = error_of(span, about)
+    return LLMCall(
+        started_at=moment(span.start_time),
+        ended_at=moment(span.end_time),
+        provider=report.provider,
+        requested_model=report.requested_model,
+        served_model=report.model,
+        usage=report.usage,
+        no_usage=None if report.usage is not None else _no_usage(error),
+        tier=report.tier,
+        error=error,
+        reported_cost=report.reported_cost,
+        response_id=report.response_id,
+        operation=report.operation,
+        partial=error is not None and report.usage is not None,
+    )
+
+
+def error_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[str]:
+    """The name of the error that ended a span; `None` if none did."""
+    if span.status.status_code is not StatusCode.ERROR:
+        return None
+    kinds = [event.attributes.get("exception.type") for event in span.events if event.attributes]
+    named = about.get("error.type") or next((kind for kind in reversed(kinds) if kind), None)
+    return str(named or "Error").rpartition(".")[2][:100]
+
+
+def is_stop(error: Optional[str]) -> bool:
+    """Whether somebody stopped the work, so that it did not fail by itself."""
+    return error in _STOPPED
+
+
+def _no_usage(error: Optional[str]) -> NoUsage:
+    if error is None:
+        return NoUsage.NOT_REPORTED
+    return NoUsage.ABORTED if is_stop(error) or "Timeout" in error else NoUsage.FAILED

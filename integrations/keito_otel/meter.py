@@ -1,0 +1,144 @@
+"""Which spans count as model calls. Each call counts once, however many spans and integrations report it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Optional
+
+from keito.metering import AgentRun, LLMCall, NoUsage
+from keito.metering.framework_call import FrameworkCall
+from keito_otel.calls import call_of, moment
+from keito_otel.nodes import Node, SpanCall
+from keito_otel.roles import Role, role_of
+
+_IDS_KEPT = 4096
+"""Ids of answers by which a call is recognised in the spans of another trace."""
+
+
+class CallMeter:
+    """Records the model calls of spans into their runs. Only innermost inference spans count."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def begin(self, node: Node) -> None:
+        """A span has started. It looks who else reports the call."""
+        above = FrameworkCall.current()
+        if above is not None and not isinstance(above, SpanCall):
+            node.above = above
+        elif node.role is not Role.WORK:
+            node.call = SpanCall.enter()
+
+    def end(self, node: Node, about: Mapping[str, Any]) -> None:
+        """A span has ended."""
+        if node.call is not None:
+            node.call.leave()
+        call = call_of(node.span, about) if node.role is Role.INFERENCE else None
+        if call is None:
+            self._record_held(node)
+            return
+        embeds = call.operation == "embeddings"
+        around = _around(node)
+        if around is not None and (call.usage is None or around.is_counted):
+            around.held = around.held or (None if around.is_counted else call)
+        elif embeds in node.inside:
+            self._record_held(node)
+        else:
+            self._record(node, call if node.held is None else _joined(call, node.held))
+            node.is_counted = True
+        if around is not None and (node.is_counted or embeds in node.inside):
+            around.inside.add(embeds)
+
+    def unfinished(self, nodes: list[Node]) -> None:
+        """The root has ended, and these spans in it have not. Their cost is not known yet, and that is no zero."""
+        open_calls = [node for node in nodes if node.role is Role.INFERENCE and not node.inside]
+        outer = {id(_around(node)) for node in open_calls}
+        for node in open_calls:
+            if id(node) not in outer and node.above is None:
+                self._record(node, _unfinished(node))
+
+    def _record_held(self, node: Node) -> None:
+        """Count a call without usage that nobody else reported. One that failed costs nothing."""
+        if node.held is not None and node.held.chargeable:
+            self._record(node, node.held)
+            node.inside.add(node.held.operation == "embeddings")
+
+    def _record(self, node: Node, call: LLMCall) -> None:
+        run = node.run or node.root.run
+        counted = self._agreed(node, call)
+        if run is None or counted is None or self._is_known(counted) or _is_metered(node, run, counted):
+            return
+        if counted.operation == "embeddings":
+            node.root.embeddings.add(counted.started_at)
+        run.record(counted)
+
+    def _agreed(self, node: Node, call: LLMCall) -> Optional[LLMCall]:
+        """The call as both that report it know it; `None` if the other one is to report it.
+
+        A framework's integration, such as the callback handler of LangChain, does not see embeddings.
+        """
+        open_call = FrameworkCall.current()
+        below = None if isinstance(open_call, SpanCall) else open_call
+        above = node.above or below
+        if above is not None and call.operation != "embeddings":
+            if above is not open_call or call.response_id is None or call.usage is None:
+                return None
+            above.response_id = above.response_id or call.response_id
+            return replace(call, response_id=above.response_id)
+        known = None if node.call is None else node.call.response_id
+        return replace(call, response_id=known) if call.response_id is None and known is not None else call
+
+    def _is_known(self, call: LLMCall) -> bool:
+        """Whether the span of another trace has reported the answer."""
+        if call.response_id is None:
+            return False
+        if call.response_id in self._ids:
+            return True
+        self._ids[call.response_id] = None
+        if len(self._ids) > _IDS_KEPT:
+            self._ids.popitem(last=False)
+        return False
+
+
+def _around(node: Node) -> Optional[Node]:
+    """The span of a model call that this one is a part of. A tool, or an agent, that a model calls is no part of it."""
+    outer = node.outer
+    while outer is not None:
+        role = outer.role if outer.role in (Role.INFERENCE, Role.WORK) else role_of(outer.span.attributes or {})
+        if role is Role.WORK:
+            return None
+        if role is Role.INFERENCE or outer.role is Role.UNKNOWN:
+            return outer
+        outer = outer.outer
+    return None
+
+
+def _is_metered(node: Node, run: AgentRun, call: LLMCall) -> bool:
+    """Whether a metered client has recorded these embeddings. Their answers have no id: tokens and time must tell."""
+    return call.operation == "embeddings" and any(
+        other.operation == "embeddings"
+        and other.usage == call.usage
+        and call.started_at <= other.started_at <= other.ended_at <= call.ended_at
+        and other.started_at not in node.root.embeddings
+        for other in run.calls
+    )
+
+
+def _joined(call: LLMCall, inner: LLMCall) -> LLMCall:
+    """A framework's call, with what only the span of the provider's client in it knows."""
+    return replace(
+        call,
+        provider=call.provider or inner.provider,
+        served_model=call.served_model or inner.served_model,
+        response_id=call.response_id or inner.response_id,
+        tier=call.tier or inner.tier,
+    )
+
+
+def _unfinished(node: Node) -> LLMCall:
+    known = call_of(node.span, dict(node.span.attributes or {}))
+    now = moment(None)
+    call = known or LLMCall(started_at=moment(node.span.start_time), ended_at=now)
+    return replace(call, ended_at=now, usage=None, no_usage=NoUsage.UNFINISHED, response_id=None)

@@ -1,0 +1,98 @@
+"""Open spans, and the runs that they belong to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Optional
+
+from keito.metering import AgentRun, LLMCall
+from keito.metering.framework_call import FrameworkCall
+from keito_otel.roles import Role
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+@dataclass(eq=False)  # without slots: the table of claims refers to it weakly
+class Root:
+    """A span in which a run happens, and what is inside it.
+
+    Attributes:
+        span: The span.
+        scope: Which instrumentation made it.
+        given: What baggage says of the run.
+        is_picked: It was chosen by the program, and not by being the first span of this process.
+        run: What gets billed; made as soon as there is work of an agent.
+        around: The run that this one was started in.
+        is_double: Another processor bills this very span by the same policy.
+        open: Ids of the open spans inside, the root's own included.
+        began_at: When it began, by `time.monotonic()`.
+        seen_at: When something last happened, by the same clock.
+        session: The conversation that spans inside name.
+        agent: The agent that they name.
+        embeddings: When those began that spans reported.
+        ended: Whether the root's span has ended.
+    """
+
+    span: ReadableSpan
+    scope: str
+    given: Mapping[str, Any]
+    is_picked: bool = False
+    run: Optional[AgentRun] = None
+    around: Optional[AgentRun] = None
+    is_double: bool = False
+    open: set[int] = field(default_factory=set[int])
+    began_at: float = field(default_factory=time.monotonic)
+    seen_at: float = field(default_factory=time.monotonic)
+    session: Optional[str] = None
+    agent: Optional[str] = None
+    embeddings: set[datetime] = field(default_factory=set[datetime])
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """An open span.
+
+    Attributes:
+        span: The span.
+        scope: Which instrumentation made it.
+        root: Where it belongs.
+        outer: The span around it.
+        role: What part it plays, as far as is known.
+        run: The run that its model calls count for, where that is not the root's.
+        above: The model call of another integration that this span is a part of.
+        call: Tells metered clients below that this call is reported here.
+        inside: Whether calls of spans in it were counted: chats under `False`, embeddings under `True`.
+        is_counted: Whether its own call was.
+        held: The call of a span in it that has no usage.
+        entered: Whether the run was made the current one of the context for it.
+        before: What was current before.
+        is_open: Whether it has not ended.
+        previous: The span of an agent that was around the code before.
+    """
+
+    span: ReadableSpan
+    scope: str
+    root: Root
+    outer: Optional[Node] = None
+    role: Role = Role.OTHER
+    run: Optional[AgentRun] = None
+    above: Optional[FrameworkCall] = None
+    call: Optional[SpanCall] = None
+    inside: set[bool] = field(default_factory=set[bool])
+    is_counted: bool = False
+    held: Optional[LLMCall] = None
+    entered: Optional[AgentRun] = None
+    before: Optional[AgentRun] = None
+    is_open: bool = True
+    previous: Optional[Node] = None
+
+
+class SpanCall(FrameworkCall):
+    """The model call that a span stands for, as seen by metered clients below it."""
+
+    __slots__ = ()

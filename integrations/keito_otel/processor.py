@@ -1,0 +1,160 @@
+"""The span processor that bills."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from opentelemetry.sdk.trace import SpanProcessor
+from typing_extensions import Unpack
+
+from keito.billing import AgentBilling
+from keito.billing.policy import PolicyFields
+from keito.outbox import FlushReport
+from keito_otel.context import enter_node, leave_node, node_around
+from keito_otel.meter import CallMeter
+from keito_otel.nodes import Node, Root
+from keito_otel.roles import Role, role_at_start, role_of
+from keito_otel.routing import from_baggage, has_outcomes
+from keito_otel.runs import RunKeeper
+from keito_otel.table import Picks, SpanTable
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+_OWN = "keito"
+"""The scope of keito's own spans, which are nobody's work."""
+
+_SWEEP_EVERY = 10.0
+"""Seconds between two looks for roots that never end."""
+
+
+class KeitoSpanProcessor(SpanProcessor):
+    """Bills the runs of any agent whose framework emits GenAI spans.
+
+        provider = TracerProvider()
+        provider.add_span_processor(KeitoSpanProcessor())
+
+    A root span with work of an agent in it becomes one time entry; the model calls in it, one expense; and the
+    outcomes that it reports, outcomes. Roots are the first spans of a trace in this process. It needs no exporter,
+    and keeps nothing of prompts and answers.
+
+    Args:
+        billing: Bills the runs; by default one that the environment and `policy_fields` describe.
+        root: Picks the spans in which runs happen, by what is known of a span when it starts: `lambda span:
+            span.name == "answer ticket"`. Work outside of those belongs to the first span of its trace, as without it.
+        expire_after: Seconds after which a root in which nothing happens is billed as abandoned.
+        **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
+
+    Raises:
+        ValueError: The policy is incomplete or wrong; the message says what to set.
+        KeitoAuthError: There are no credentials.
+        TypeError: Both a billing and policy fields are given.
+    """
+
+    def __init__(
+        self,
+        billing: Optional[AgentBilling] = None,
+        *,
+        root: Optional[Picks] = None,
+        expire_after: float = 3600.0,
+        **policy_fields: Unpack[PolicyFields],
+    ) -> None:
+        if billing is not None and policy_fields:
+            raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
+        self.billing = AgentBilling(**policy_fields) if billing is None else billing
+        self._owns_billing = billing is None
+        self._expire_after = expire_after
+        self._table = SpanTable(root)
+        self._runs = RunKeeper(self.billing)
+        self._meter = CallMeter()
+        self._swept_at = time.monotonic()
+
+    def on_start(self, span: Span, parent_context: Optional[Context] = None) -> None:
+        """A span has started. It never raises."""
+        try:
+            self._started(span, parent_context)
+        except Exception as error:  # the agent never breaks
+            self.billing.guard.caught("on_start", error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A span has ended. It never raises."""
+        try:
+            node = self._table.pop(span)
+            if node is not None:
+                self._ended(node, span)
+        except Exception as error:  # the agent never breaks
+            self.billing.guard.caught("on_end", error)
+
+    def flush(self, timeout: float = 10.0) -> FlushReport:
+        """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
+        return self.billing.flush(timeout)
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """The same, for the tracer provider. It answers whether Keito has every record."""
+        return self.flush(timeout_millis / 1000).complete
+
+    def shutdown(self) -> None:
+        """Bill what is still open as abandoned, and let go of a billing of its own."""
+        for root in self._table.open_roots():
+            self._give_up(root)
+        if self._owns_billing:
+            self.billing.close()
+
+    def _started(self, span: Span, context: Optional[Context]) -> None:
+        scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
+        if scope == _OWN:
+            return
+        if self._table.is_full or time.monotonic() - self._swept_at > min(_SWEEP_EVERY, self._expire_after):
+            self._sweep()
+        role = role_at_start(scope, span.attributes or {})
+        is_first = span.parent is None or span.parent.is_remote
+        around = node_around(scope) if is_first and role is Role.INFERENCE else None
+        node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)
+        if node is not None and role is not Role.OTHER:
+            node.role = role
+            enter_node(node)
+            self._runs.begin(node)
+            self._runs.enter(node)
+            self._meter.begin(node)
+
+    def _ended(self, node: Node, span: ReadableSpan) -> None:
+        about = dict(span.attributes or {})
+        is_root = node.root.span is node.span
+        node.span = span
+        leave_node(node)
+        try:
+            self._read(node, about)
+        except Exception as error:  # the run is billed with what is known
+            self.billing.guard.caught("read", error)
+        if is_root:
+            self._meter.unfinished(self._table.close(node.root))
+            self._runs.finish(node.root, span, about)
+        self._runs.leave(node)
+
+    def _read(self, node: Node, about: Mapping[str, Any]) -> None:
+        """Take over what a span tells by its end."""
+        found = role_of(about)
+        node.role = node.role if found is Role.OTHER else found
+        has_outcome = has_outcomes(node.span, about)
+        if node.role is Role.OTHER and not has_outcome:
+            return
+        self._runs.begin(node)
+        self._runs.learn(node.root, about)
+        self._meter.end(node, about)
+        if has_outcome:
+            self._runs.log_outcomes(node, about)
+
+    def _sweep(self) -> None:
+        self._swept_at = time.monotonic()
+        for root in self._table.overdue(self._expire_after):
+            self._give_up(root)
+
+    def _give_up(self, root: Root) -> None:
+        try:
+            self._meter.unfinished(self._table.close(root, waits=False))
+            self._runs.abandon(root)
+        except Exception as error:  # nobody waits for it
+            self.billing.guard.caught("expire", error)

@@ -1,0 +1,92 @@
+"""What part a span plays: a model call, work around model calls, or something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+_INFERENCE = frozenset({"chat", "completion", "embedding", "embeddings", "generate_content", "text_completion"})
+_OPEN_INFERENCE = frozenset({"LLM", "EMBEDDING"})
+
+_PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
+_COUNTS = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
+_MODELS = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "llm.request.model")
+
+_SCOPES = (
+    "agent_framework",
+    "crewai",
+    "gcp.vertex.agent",
+    "google.adk",
+    "langsmith",
+    "openinference.",
+    "pydantic-ai",
+    "semantic_kernel",
+    "strands",
+)
+_INSTRUMENTED = (
+    "anthropic",
+    "bedrock",
+    "cohere",
+    "crewai",
+    "google_gen",
+    "groq",
+    "haystack",
+    "langchain",
+    "llamaindex",
+    "mcp",
+    "mistralai",
+    "ollama",
+    "openai",
+    "together",
+    "vertexai",
+)
+
+
+class Role(Enum):
+    """What part a span plays.
+
+    `INFERENCE` is one call of a model. `WORK` is an agent, a tool, a chain: it may repeat the sums of the calls in it.
+    `UNKNOWN` is one of both: many instrumentations say it only when the span ends. Everything else is `OTHER`, and
+    transparent: HTTP requests, queries, the program's own spans.
+    """
+
+    INFERENCE = "inference"
+    WORK = "work"
+    UNKNOWN = "unknown"
+    OTHER = "other"
+
+
+def role_of(about: Mapping[str, Any]) -> Role:
+    """The part that a span with these attributes plays, as far as they say it."""
+    operation = about.get("gen_ai.operation.name") or about.get("llm.request.type")
+    if operation is not None:
+        return Role.INFERENCE if operation in _INFERENCE else Role.WORK
+    kind = about.get("openinference.span.kind")
+    if kind is not None:
+        return Role.INFERENCE if kind in _OPEN_INFERENCE else Role.WORK
+    if "traceloop.span.kind" in about:
+        return Role.WORK
+    # Older instrumentations name no operation; and a span with too many attributes loses its first ones.
+    return Role.INFERENCE if _has_model(about) and any(name.startswith(_COUNTS) for name in about) else Role.OTHER
+
+
+def _has_model(about: Mapping[str, Any]) -> bool:
+    return any(name in about for name in _MODELS)
+
+
+def role_at_start(scope: str, about: Mapping[str, Any]) -> Role:
+    """The part of a span that starts, by its attributes and by who made it."""
+    role = role_of(about) if about else Role.OTHER
+    if role is not Role.OTHER:
+        return role
+    return Role.UNKNOWN if is_of_agents(scope) or any(name.startswith(_PREFIXES) for name in about) else Role.OTHER
+
+
+@lru_cache(maxsize=1024)
+def is_of_agents(scope: str) -> bool:
+    """Whether an instrumentation makes spans of agents and models."""
+    if scope.startswith(_SCOPES):
+        return True
+    return scope.startswith("opentelemetry.instrumentation.") and any(name in scope for name in _INSTRUMENTED)

@@ -1,0 +1,94 @@
+"""What spans and baggage say of a run: where it is billed to, and what it achieved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from opentelemetry import baggage
+
+from keito.metering import Outcome
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_PREFIX = "keito."
+_OUTCOME = "keito.outcome."
+_EVENT = "keito.outcome"
+_SESSIONS = ("keito.session_id", "gen_ai.conversation.id", "session.id")
+_AGENTS = ("keito.agent_id", "gen_ai.agent.id", "gen_ai.agent.name", "agent.name")
+_ROUTES = ("project_id", "task_id")
+
+
+def from_baggage(context: Optional[Context]) -> Mapping[str, Any]:
+    """What baggage says of keito, so that it reaches across services."""
+    carried = baggage.get_all(context)
+    return {name: value for name, value in carried.items() if name.startswith(_PREFIX)} if carried else {}
+
+
+def route(*sources: Mapping[str, Any]) -> dict[str, str]:
+    """The project and task of a run. The first source that names one counts."""
+    found = {field: _first(sources, (_PREFIX + field,)) for field in _ROUTES}
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def session_of(*sources: Mapping[str, Any]) -> Optional[str]:
+    """What joins the runs of a conversation."""
+    return _first(sources, _SESSIONS)
+
+
+def agent_of(*sources: Mapping[str, Any]) -> Optional[str]:
+    """Which agent it is."""
+    return _first(sources, _AGENTS)
+
+
+def extras(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything else under `keito.`: attributes of the run, by which a policy is chosen."""
+    known = {_PREFIX + field for field in (*_ROUTES, "session_id", "agent_id")}
+    merged = {name: value for source in reversed(sources) for name, value in source.items()}
+    return {
+        name[len(_PREFIX) :]: value
+        for name, value in merged.items()
+        if name.startswith(_PREFIX) and name not in known and not name.startswith(_OUTCOME)
+    }
+
+
+def has_outcomes(span: ReadableSpan, about: Mapping[str, Any]) -> bool:
+    """Whether a span reports outcomes."""
+    return f"{_OUTCOME}type" in about or any(event.name == _EVENT for event in span.events)
+
+
+def outcomes_of(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Outcome]:
+    """The outcomes that a span reports: one with its attributes, and one with each event `keito.outcome`.
+
+    Raises:
+        ValueError: A value is one that no outcome has.
+    """
+    if f"{_OUTCOME}type" in about:
+        yield _outcome(about)
+    for event in span.events:
+        if event.name == _EVENT:
+            yield _outcome(event.attributes or {})
+
+
+def _outcome(about: Mapping[str, Any]) -> Outcome:
+    evidence = about.get(f"{_OUTCOME}evidence")
+    return Outcome(
+        about.get(f"{_OUTCOME}type", ""),
+        about.get(f"{_OUTCOME}unit_price"),
+        about.get(f"{_OUTCOME}quantity", 1),
+        about.get(f"{_OUTCOME}description"),
+        json.loads(evidence) if isinstance(evidence, str) else evidence,
+    )
+
+
+def _first(sources: tuple[Mapping[str, Any], ...], names: tuple[str, ...]) -> Optional[str]:
+    """The value of the most telling name; for each, the first source that has it."""
+    for name in names:
+        for source in sources:
+            value = source.get(name)
+            if value is not None and str(value).strip():
+                return str(value)
+    return None

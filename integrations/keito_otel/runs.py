@@ -1,0 +1,173 @@
+"""The runs that spans stand for: when one begins, where it is billed to, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Optional
+from weakref import WeakValueDictionary
+
+from keito.billing import AgentBilling
+from keito.metering import AgentRun, RunStatus, current_run
+from keito.metering.current import enter_run, leave_run
+from keito_otel.calls import error_of, is_stop, moment
+from keito_otel.nodes import Node, Root
+from keito_otel.roles import is_of_agents
+from keito_otel.routing import agent_of, extras, outcomes_of, route, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_UNATTACHED = frozenset({"openinference.instrumentation.openai_agents"})
+"""Their roots start where an agent is asked for, which need not be where it runs."""
+
+_VERSION = re.compile(r"\.v\d+$")
+
+_roots: WeakValueDictionary[str, Root] = WeakValueDictionary()
+"""The roots of all processors, by the uid of their run."""
+
+_claims: WeakValueDictionary[tuple[int, int, object], Root] = WeakValueDictionary()
+"""The same by their span and the project: a second processor for the same one bills nothing."""
+
+
+class RunKeeper:
+    """Starts and ends the runs of one processor.
+
+    Args:
+        billing: Bills them.
+    """
+
+    def __init__(self, billing: AgentBilling) -> None:
+        self._billing = billing
+        self._lock = threading.RLock()
+
+    def begin(self, node: Node) -> None:
+        """There is work of an agent in the root of this span: from now on it is a run."""
+        root = node.root
+        if root.run is not None or root.is_double or root.ended:
+            return
+        with self._lock:
+            if root.run is None:
+                root.is_double = self._is_claimed(root)
+                if not root.is_double:
+                    self._start(root, node)
+
+    def _start(self, root: Root, node: Node) -> None:
+        here, there = root.span.attributes or {}, node.span.attributes or {}
+        sources = (here, there, root.given)
+        root.session, root.agent = session_of(*sources), agent_of(*sources)
+        root.around = self._around(root)
+        run = self._billing.start(
+            root.span.name,
+            session_id=root.session,
+            framework=_framework(node.scope),
+            parent=root.around,
+            attributes=extras(*sources),
+            started_at=moment(root.span.start_time).astimezone(),
+            **route(*sources),
+        )
+        self._describe(root, run)
+        root.run = run
+        _roots[run.uid] = root
+
+    def enter(self, node: Node) -> None:
+        """Make the run of this span the current one, so that the code in it can log outcomes to it."""
+        root = node.root
+        if root.run is None or (root.scope in _UNATTACHED and root.span is node.span):
+            return
+        inner = current_run()
+        if inner is not None and inner is not root.run and _is_inside(inner, root.run):
+            node.run = inner
+        elif inner is None or inner.root is not root.run.root:
+            node.before, node.entered = enter_run(root.run), root.run
+
+    def leave(self, node: Node) -> None:
+        """Undo that."""
+        if node.entered is not None:
+            leave_run(node.entered, node.before)
+
+    def learn(self, root: Root, about: Mapping[str, Any]) -> None:
+        """Take over what spans inside a root say of the conversation and of the agent, where the root does not."""
+        if root.session is None:
+            root.session = session_of(about)
+            if root.session is not None and root.run is not None and root.run.root is root.run:
+                root.run.session_id = root.session
+        if root.agent is None:
+            root.agent = agent_of(about)
+
+    def log_outcomes(self, node: Node, about: Mapping[str, Any]) -> None:
+        """Log the outcomes that a span reports."""
+        for outcome in outcomes_of(node.span, about):
+            run = node.run or node.root.run
+            if run is not None:
+                run.log_outcome(outcome)
+
+    def finish(self, root: Root, span: ReadableSpan, about: Mapping[str, Any]) -> None:
+        """The root's span has ended."""
+        if root.run is None:
+            return
+        error = error_of(span, about)
+        root.run.name = span.name  # it may have been renamed
+        status = RunStatus.COMPLETED
+        if error is not None:
+            status = RunStatus.CANCELLED if is_stop(error) else RunStatus.FAILED
+        self._end(root, root.run, status, (span.end_time or 0) - (span.start_time or 0))
+
+    def abandon(self, root: Root) -> None:
+        """Nobody knows whether the root's span will ever end. It lasted until something last happened in it."""
+        if root.run is not None:
+            self._end(root, root.run, RunStatus.ABANDONED, int((root.seen_at - root.began_at) * 1e9))
+
+    def _end(self, root: Root, run: AgentRun, status: RunStatus, elapsed_ns: int) -> None:
+        if run.agent_id is None:
+            run.agent_id = root.agent
+        self._billing.finish(run, status, elapsed_ns=max(0, elapsed_ns))
+
+    def _describe(self, root: Root, run: AgentRun) -> None:
+        context = root.span.get_span_context()
+        assert context is not None
+        run.trace_id = f"{context.trace_id:032x}"
+        if run.root is run and run.session_id == run.uid:
+            run.session_id = run.trace_id  # the services that a trace passes through share it
+
+    def _is_claimed(self, root: Root) -> bool:
+        context = root.span.get_span_context()
+        assert context is not None
+        claim = (context.trace_id, context.span_id, self._billing.policy.project_id)
+        return _claims.setdefault(claim, root) is not root
+
+    def _around(self, root: Root) -> Optional[AgentRun]:
+        """The run whose part this one is: a block of the program, another integration's, or another framework's.
+
+        Spans of one framework name their parents themselves; roots of it that start one after the other in the same
+        context, as those of a batch do, are not parts of each other.
+        """
+        run = self._billing.around()
+        other = None if run is None else _roots.get(run.root.uid) or _roots.get(run.uid)
+        return other.around if other is not None and other.scope == root.scope else run
+
+
+def _is_inside(inner: AgentRun, outer: AgentRun) -> bool:
+    """Whether a run that is current was started inside another one, and is billed by itself."""
+    if inner.root is outer.root or inner.parent_id is None or inner.parent_id == outer.parent_id:
+        return False
+    return inner.root.uid not in _roots
+
+
+def _step_out() -> None:
+    """In a forked child: what it does is no part of the parent's run, which the parent bills."""
+    run = current_run()
+    if run is not None and run.root.uid in _roots:
+        leave_run(run, None)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_step_out)
+
+
+def _framework(scope: str) -> Optional[str]:
+    """The framework's name, from that of its instrumentation. Programs have scopes of their own."""
+    return _VERSION.sub("", scope).rpartition(".")[2] if is_of_agents(scope) else None

@@ -1,0 +1,167 @@
+"""Which spans are open, and where they belong."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional
+from weakref import WeakSet
+
+from keito_otel.nodes import Node, Root
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+Picks = Callable[["Span"], bool]
+"""Whether a span that starts is one in which a run happens."""
+
+LIMIT = 100_000
+"""Open spans that are kept; beyond it the oldest root is given up."""
+
+GRACE = 60.0
+"""Seconds after the end of a root in which spans inside it may end or start."""
+
+
+class SpanTable:
+    """The open spans of one processor. Thread-safe; a forked child begins with an empty one.
+
+    Args:
+        picks: Which spans are roots beside the first ones of this process.
+        limit: How many open spans it keeps.
+    """
+
+    def __init__(self, picks: Optional[Picks] = None, limit: int = LIMIT) -> None:
+        self._picks = picks
+        self._limit = limit
+        self.clear()
+        _tables.add(self)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def clear(self) -> None:
+        """Forget everything. In a forked child the parent's spans are the parent's to bill."""
+        self._lock = threading.RLock()
+        self._nodes: dict[int, Node] = {}
+        self._roots: dict[int, Root] = {}
+        self._traces: dict[int, Root] = {}
+        self._ended: deque[tuple[float, Root]] = deque()
+
+    def add(self, span: Span, scope: str, given: Mapping[str, Any], outer: Optional[Node] = None) -> Optional[Node]:
+        """A span has started.
+
+        Args:
+            span: The span.
+            scope: Which instrumentation made it.
+            given: What baggage says, if it is a root.
+            outer: The span around it, if it names no parent.
+
+        Returns:
+            What it is, unless it is known already.
+        """
+        context, parent = span.get_span_context(), span.parent
+        assert context is not None
+        with self._lock:
+            if context.span_id in self._nodes:
+                return None
+            if parent is not None:
+                outer = self._nodes.get(parent.span_id)
+            root = self._root_of(span, outer)
+            if root is None:
+                root = Root(span, scope, given, is_picked=self._picks is not None and self._picks(span))
+                self._roots[context.span_id] = self._traces[context.trace_id] = root
+            node = self._nodes[context.span_id] = Node(span, scope, root, outer)
+            root.open.add(context.span_id)
+            root.seen_at = time.monotonic()
+        return node
+
+    def pop(self, span: ReadableSpan) -> Optional[Node]:
+        """A span has ended; answers what it was, or `None` if it never started here or was given up."""
+        context = span.get_span_context()
+        assert context is not None
+        with self._lock:
+            node = self._nodes.pop(context.span_id, None)
+            if node is not None:
+                node.root.open.discard(context.span_id)
+                node.root.seen_at = time.monotonic()
+        return node
+
+    def close(self, root: Root, *, waits: bool = True) -> list[Node]:
+        """A root has ended, or is given up; answers what is open in it. Nothing, if it was closed before.
+
+        Args:
+            root: Which one.
+            waits: Whether spans in it may still end.
+        """
+        context = root.span.get_span_context()
+        assert context is not None
+        with self._lock:
+            if self._roots.pop(context.span_id, None) is None:
+                return []
+            root.ended = True
+            left = [self._nodes[span_id] for span_id in root.open if span_id in self._nodes]
+            if waits and root.run is not None:
+                self._ended.append((time.monotonic(), root))
+            else:
+                self._forget(root)
+        return left
+
+    def overdue(self, idle: float) -> list[Root]:
+        """Roots in which nothing has happened for `idle` seconds, and the oldest one where there are too many spans.
+
+        It forgets roots that ended a while ago, too.
+        """
+        now = time.monotonic()
+        with self._lock:
+            while self._ended and (now - self._ended[0][0] > GRACE or self.is_full):
+                self._forget(self._ended.popleft()[1])
+            late = [root for root in self._roots.values() if now - root.seen_at > idle]
+            if self.is_full and self._roots and not late:
+                late.append(next(iter(self._roots.values())))
+        return late
+
+    def open_roots(self) -> list[Root]:
+        """All roots that have not ended."""
+        with self._lock:
+            return list(self._roots.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more open spans than it keeps."""
+        return len(self._nodes) > self._limit
+
+    def _root_of(self, span: Span, outer: Optional[Node]) -> Optional[Root]:
+        parent = span.parent
+        if outer is not None:
+            root: Optional[Root] = outer.root
+        elif parent is not None and not parent.is_remote:
+            root = self._traces.get(parent.trace_id)  # its parent has ended already
+        else:
+            return None
+        return None if root is not None and self._begins_in(root, span) else root
+
+    def _begins_in(self, root: Root, span: Span) -> bool:
+        return self._picks is not None and not root.is_picked and self._picks(span)
+
+    def _forget(self, root: Root) -> None:
+        for span_id in root.open:
+            self._nodes.pop(span_id, None)
+        context = root.span.get_span_context()
+        assert context is not None
+        if self._traces.get(context.trace_id) is root:
+            del self._traces[context.trace_id]
+
+
+_tables: WeakSet[SpanTable] = WeakSet()
+
+
+def _clear_all() -> None:
+    for table in list(_tables):
+        table.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_clear_all)
