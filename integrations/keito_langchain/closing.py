@@ -26,19 +26,20 @@ def call_of(
 ) -> LLMCall:
     """The call that began with `start` and ended with `answer`, or with `error`."""
     start.call.leave()
+    usage = answer.usage
     return LLMCall(
-        started_at=start.at,
-        ended_at=datetime.now(timezone.utc),
-        provider=start.provider or answer.provider,
-        requested_model=start.model,
-        served_model=answer.model,
-        usage=answer.usage,
-        no_usage=None if answer.usage is not None else no_usage or NoUsage.after(error, answered=answer.started),
-        tier=answer.tier,
-        cached=answer.cached,
-        error=None if error is None else type(error).__name__,
+        start.at,
+        datetime.now(timezone.utc),
+        start.provider or answer.provider,
+        start.model,
+        answer.model,
+        usage,
+        None if usage is not None else no_usage or NoUsage.after(error, answered=answer.started),
+        answer.tier,
+        answer.cached,
+        None if error is None else type(error).__name__,
         response_id=answer.response_id or start.call.response_id,
-        partial=error is not None and answer.usage is not None,
+        partial=error is not None and usage is not None,
     )
 
 

@@ -36,10 +36,8 @@ def _never_raises(method: _Method) -> _Method:
     def guarded(self: KeitoCallbackHandler, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
-        except Exception as error:  # the agent never breaks
-            if is_stop(error):
-                raise
-            self.billing.guard.caught(method.__name__, error)
+        except Exception as error:
+            self._caught(method.__name__, error)
 
     return cast("_Method", guarded)
 
@@ -178,7 +176,6 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._runs.started(run_id, parent_run_id, _name(serialized, kwargs), metadata, inputs=query, uses="retriever")
 
-    @_never_raises
     def on_chat_model_start(
         self,
         serialized: Optional[dict[str, Any]],
@@ -190,7 +187,10 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._model_started(run_id, parent_run_id, serialized, messages, metadata, kwargs)
+        try:  # not by the decorator: the agent waits for this and for `on_llm_end` with each of its model calls
+            self._model_started(run_id, parent_run_id, serialized, messages, metadata, kwargs)
+        except Exception as error:
+            self._caught("on_chat_model_start", error)
 
     @_never_raises
     def on_llm_start(
@@ -206,6 +206,12 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._model_started(run_id, parent_run_id, serialized, prompts, metadata, kwargs)
 
+    def _caught(self, where: str, error: Exception) -> None:
+        """The agent never breaks. Only a budget may stop it."""
+        if is_stop(error):
+            raise error
+        self.billing.guard.caught(where, error)
+
     def _model_started(
         self,
         run_id: UUID,
@@ -215,7 +221,8 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]],
         details: dict[str, Any],
     ) -> None:
-        name, class_name = _name(serialized, details), _class(serialized)
+        class_name = _class(serialized)
+        name = details.get("name") or class_name
         node = self._runs.model_started(run_id, parent_run_id, name, metadata, details, class_name, inputs)
         if node is not None and self.raise_error:
             self._runs.check_budget(run_id)
@@ -244,11 +251,13 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         """LangGraph goes on with a graph that was paused."""
         self._runs.paused(event.run_id, paused=False)
 
-    @_never_raises
     def on_llm_end(
         self, response: LLMResult, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.model_ended(run_id, read_answer(response, run_id))
+        try:
+            self._runs.model_ended(run_id, read_answer(response, run_id))
+        except Exception as error:
+            self._caught("on_llm_end", error)
 
     @_never_raises
     def on_llm_error(

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Optional
 from uuid import UUID
 
 from keito.metering import AgentRun
 from keito.metering.framework_call import FrameworkCall
 from keito_langchain.steps import StepRun
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 @dataclass(slots=True)
@@ -31,9 +27,9 @@ class ModelStart:
 
     provider: Optional[str]
     model: Optional[str]
-    batch_size: int = 1
-    at: datetime = field(default_factory=_now)
-    call: FrameworkCall = field(default_factory=FrameworkCall.enter)
+    batch_size: int
+    at: datetime
+    call: FrameworkCall
 
 
 @dataclass(slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any, Optional
 from uuid import UUID
 
 from keito.billing import AgentBilling, Budget
 from keito.billing.account import RunAccount
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
+from keito.metering.framework_call import FrameworkCall
 from keito_langchain import graph
 from keito_langchain.closing import call_of, close, give_up, leave_open, watch_of
 from keito_langchain.nodes import ModelStart, Node, Root
@@ -202,7 +204,8 @@ def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_nam
     provider = about.get("ls_provider")
     if provider == (class_name or "").lower():
         provider = None  # LangChain makes it up from the class where the class doesn't say
-    return ModelStart(provider, model, details.get("batch_size") or 1)
+    batch_size = details.get("batch_size") or 1
+    return ModelStart(provider, model, batch_size, datetime.now(timezone.utc), FrameworkCall.enter())
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:

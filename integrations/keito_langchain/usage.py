@@ -12,9 +12,13 @@ from langchain_core.outputs import LLMResult
 
 from keito.metering import Usage
 from keito.metering.dialects import langchain, usage_of
+from keito_langchain.counted import plain_usage
 
 
-@dataclass(frozen=True)
+_NOTHING: dict[str, Any] = {}
+
+
+@dataclass(slots=True)
 class Answer:
     """What the end of a model call told.
 
@@ -46,32 +50,42 @@ def read_answer(response: Optional[LLMResult], run_id: UUID) -> Answer:
     """
     if response is None:
         return Answer()
-    generation = next((item for part in response.generations for item in part), None)
+    generation = _first(response)
     message: Optional[BaseMessage] = getattr(generation, "message", None)
-    about: dict[str, Any] = message.response_metadata if message is not None else {}
-    output: dict[str, Any] = response.llm_output or {}
+    about: dict[str, Any] = message.response_metadata if message is not None else _NOTHING
+    output: dict[str, Any] = response.llm_output or _NOTHING
     counted: Optional[Mapping[str, Any]] = getattr(message, "usage_metadata", None)
-    raw = about.get("token_usage") or about.get("usage") or output.get("token_usage") or output.get("usage")
+    plain = plain_usage(counted)
     return Answer(
-        usage=from_usage_metadata(counted) if counted else from_token_usage(raw),
-        provider=about.get("model_provider"),
-        model=about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model"),
-        tier=about.get("service_tier") or langchain.tier_of(counted),
-        cached=_is_cached(message, counted, run_id),
-        started=generation is not None and not _is_refusal(about),
-        counted_elsewhere=output.get("token_usage") == {},
-        response_id=langchain.response_id(message, output),
+        plain or (langchain.metadata_usage(counted) if counted else _reported(about, output)),
+        about.get("model_provider"),
+        about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model"),
+        about.get("service_tier") or (None if plain is not None else langchain.tier_of(counted)),
+        _is_cached(message, counted, run_id),
+        generation is not None and not _is_refusal(about),
+        output.get("token_usage") == {},
+        _response_id(message, about, output),
     )
 
 
-def from_usage_metadata(counted: Mapping[str, Any]) -> Optional[Usage]:
-    """Tokens from `AIMessage.usage_metadata`, whose details are parts of the two sums; `None` if all are zero."""
-    return langchain.metadata_usage(counted)
+def _first(response: LLMResult) -> Any:
+    for part in response.generations:
+        for generation in part:
+            return generation
+    return None
 
 
-def from_token_usage(raw: object) -> Optional[Usage]:
+def _response_id(message: Optional[BaseMessage], about: Mapping[str, Any], output: Mapping[str, Any]) -> Optional[str]:
+    own = message.id if message is not None else None
+    if (own is None or own.startswith("lc_run--")) and not about.get("id") and not output.get("id"):
+        return None  # only LangChain's own id: the usual case, decided quickly
+    return langchain.response_id(message, output)
+
+
+def _reported(about: Mapping[str, Any], output: Mapping[str, Any]) -> Optional[Usage]:
     """Tokens from a provider's own dictionary, in whichever dialect it is."""
-    return usage_of(raw)
+    raw = about.get("token_usage") or about.get("usage") or output.get("token_usage") or output.get("usage")
+    return None if raw is None else usage_of(raw)
 
 
 def _is_refusal(about: Mapping[str, Any]) -> bool:

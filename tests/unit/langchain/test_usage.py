@@ -5,17 +5,28 @@ import pytest
 
 pytest.importorskip("langchain_core")
 
-from keito_langchain.usage import Answer, from_token_usage, from_usage_metadata, read_answer
+from hypothesis import given
+from hypothesis import strategies as st
+from keito_langchain.counted import plain_usage
+from keito_langchain.usage import Answer, read_answer
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 
 from keito.metering import Usage
+from keito.metering.dialects import langchain
 
 RUN = uuid4()
 
 
 def chat(message: AIMessage, output: "Optional[dict[str, Any]]" = None) -> LLMResult:
     return LLMResult(generations=[[ChatGeneration(message=message)]], llm_output=output)
+
+
+def read_counted(usage_metadata: Any) -> Optional[Usage]:
+    """What is read of a message whose usage a provider's package made, which pydantic would not let through."""
+    message = AIMessage("")
+    message.usage_metadata = usage_metadata
+    return read_answer(chat(message), RUN).usage
 
 
 def counted(tokens_in: int, tokens_out: int, **details: Any) -> Any:
@@ -42,7 +53,7 @@ def counted(tokens_in: int, tokens_out: int, **details: Any) -> Any:
     ],
 )  # fmt: skip
 def test_details_of_usage_metadata(inputs: Any, outputs: Any, expected: "dict[str, Any]") -> None:
-    usage = from_usage_metadata(counted(100, 20, input_token_details=inputs, output_token_details=outputs))
+    usage = read_counted(counted(100, 20, input_token_details=inputs, output_token_details=outputs))
     assert usage == Usage(input_tokens=100, output_tokens=20, **expected)
     assert usage is not None
     assert usage.problem is None
@@ -72,7 +83,7 @@ def test_details_of_usage_metadata(inputs: Any, outputs: Any, expected: "dict[st
     ],
 )
 def test_a_providers_own_dictionary(raw: object, expected: Optional[Usage]) -> None:
-    assert from_token_usage(raw) == expected
+    assert read_answer(chat(AIMessage("", response_metadata={"token_usage": raw})), RUN).usage == expected
 
 
 def test_usage_metadata_comes_first_then_the_response_then_the_output() -> None:
@@ -100,7 +111,7 @@ def test_the_providers_id_of_the_answer(message: AIMessage, output: Any, expecte
 
 
 def test_what_does_not_add_up_is_kept_as_it_was() -> None:
-    usage = from_usage_metadata({"input_tokens": 5, "output_tokens": 1, "total_tokens": 60})
+    usage = read_counted({"input_tokens": 5, "output_tokens": 1, "total_tokens": 60})
     assert usage is not None
     assert (usage.problem, usage.raw) == (
         "token counts do not add up",
@@ -153,3 +164,51 @@ def test_nothing_is_read_from_nothing() -> None:
 def test_the_message_that_langchain_makes_of_an_error_is_no_answer(status: int, started: bool) -> None:
     message = AIMessage("", response_metadata={"body": {}, "headers": {}, "status_code": status})
     assert read_answer(chat(message), RUN).started is started
+
+
+counts = st.one_of(st.integers(-2, 3000), st.sampled_from([0, 1, None, 7.0, "3"]))
+details = st.dictionaries(
+    st.sampled_from(
+        [
+            "cache_read",
+            "cache_creation",
+            "ephemeral_5m_input_tokens",
+            "audio",
+            "reasoning",
+            "flex",
+            "flex_reasoning",
+            "x",
+        ]
+    ),
+    counts,
+    max_size=3,
+)
+metadata = st.fixed_dictionaries(
+    {"input_tokens": counts, "output_tokens": counts, "total_tokens": counts},
+    optional={
+        "input_token_details": st.one_of(details, st.none()),
+        "output_token_details": st.one_of(details, st.none()),
+        "total_cost": st.just(0),
+    },
+)
+
+
+@given(metadata, st.booleans())
+def test_the_quick_reader_says_what_the_careful_one_says_or_nothing(usage: Any, adds_up: bool) -> None:
+    if adds_up and isinstance(usage["input_tokens"], int) and isinstance(usage["output_tokens"], int):
+        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+    quick = plain_usage(usage)
+    assert quick is None or quick == langchain.metadata_usage(usage)
+    assert quick is None or langchain.tier_of(usage) is None
+
+
+@pytest.mark.parametrize(
+    "usage", [None, {}, [], "many", {"input_tokens": 1}, counted(1, 1, input_token_details=["cache_read"])]
+)
+def test_the_quick_reader_leaves_strange_things_to_the_careful_one(usage: Any) -> None:
+    assert plain_usage(usage) is None
+
+
+def test_the_quick_reader_reads_what_providers_usually_say() -> None:
+    found = plain_usage(counted(100, 20, input_token_details={"cache_read": 40}, output_token_details={"reasoning": 5}))
+    assert found == Usage(100, 20, cache_read_tokens=40, reasoning_tokens=5)
