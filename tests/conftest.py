@@ -1,7 +1,8 @@
 """What every test of keito starts from: no credentials, settings or proxies of the machine that it runs on."""
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -27,3 +28,23 @@ def program_environment() -> "Callable[..., dict[str, str]]":
         return {**os.environ, "PYTHONWARNINGS": "always", **variables}
 
     return environment
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[str]":
+    """The URL of a PostgreSQL server; without one on the machine the tests fail, and say what to install."""
+    from benchmarks.postgres import postgres_server
+
+    with postgres_server("fsync=off") as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> "Iterator[str]":
+    """The URL of a store of its own for each test."""
+    import psycopg
+
+    schema = f"test_{uuid.uuid4().hex}"
+    yield f"{postgres_server}{'&' if '?' in postgres_server else '?'}schema={schema}"
+    with psycopg.connect(postgres_server) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())

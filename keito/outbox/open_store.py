@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from keito.outbox.database import Database
@@ -36,6 +36,8 @@ def open_store(url: Optional[str] = None) -> Store:
     scheme = url.split(":", 1)[0].lower()
     if scheme == "sqlite":
         return _sqlite(url)
+    if scheme in ("postgresql", "postgres"):
+        return _postgres(url)
     if scheme == "memory":
         return _memory(url)
     if scheme == "direct":
@@ -74,6 +76,22 @@ def _memory(url: str) -> Store:
         raise ValueError(f"memory:// has no path: {url}")
     _log.warning("KEITO: the outbox is memory:// - what is not delivered when this process ends is lost, unbilled")
     return _store(SqliteDatabase(MEMORY), QUERIES, "memory://", options)
+
+
+def _postgres(url: str) -> Store:
+    try:
+        from keito.outbox.postgres_database import PostgresDatabase  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(f'A store on PostgreSQL needs psycopg: pip install "keito[postgres]" ({error})') from error
+    from keito.outbox.postgres_server import Server  # noqa: PLC0415
+    from keito.outbox.postgres_sql import QUERIES  # noqa: PLC0415
+
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    ours = {name: options.pop(name) for name in ("limit",) if name in options}
+    schema = options.pop("schema", "keito")
+    server = Server(urlunsplit(parts._replace(query=urlencode(options, quote_via=quote))), schema)
+    return _store(PostgresDatabase(server), QUERIES, server.name, ours)
 
 
 def _store(database: Database, queries: Queries, url: str, options: dict[str, str]) -> Store:

@@ -25,6 +25,7 @@ class Queries:
         release: Make some of a destination and a state pending.
         release_key: Make one pending.
         counts: Destination, state and number.
+        fold_counts: Make what they are counted from small again.
         destinations: Those of all records.
         delivered_since: How many.
         id_of: The id of a key.
@@ -82,6 +83,7 @@ class Queries:
     release: str
     release_key: str
     counts: str
+    fold_counts: str
     destinations: str
     delivered_since: str
     id_of: str

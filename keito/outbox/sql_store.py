@@ -175,7 +175,7 @@ class SqlStore(SqlWindows, SqlJournal):
     def prune(self, older_than: float) -> int:
         """See `Store.prune`."""
         self._in_pieces(self._sql.prune_shares, older_than=older_than)
-        self._db.write(lambda tx: tx.run(self._sql.prune_owners))
+        self._db.write(lambda tx: (tx.run(self._sql.prune_owners), tx.run(self._sql.fold_counts)))
         return self._in_pieces(self._sql.prune, older_than=older_than)
 
     def pause(self, destination: str, seconds: float) -> None:

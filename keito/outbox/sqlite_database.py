@@ -25,7 +25,7 @@ _LOCK_TIMEOUT = 30.0
 _FAILURES = (sqlite3.OperationalError, sqlite3.DatabaseError)
 """What is wrong with the database, and not with a statement."""
 
-_FIRST_NAP, _LONGEST_NAP = 0.0002, 0.01
+_FIRST_NAP, _LONGEST_NAP = 0.0002, 0.002
 
 
 class _Statements:

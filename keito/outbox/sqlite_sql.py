@@ -187,6 +187,7 @@ QUERIES = Queries(
       WHERE key = :key AND destination = :destination AND state = :state
     """,
     counts="SELECT destination, state, number FROM tallies WHERE state <> 'share'",
+    fold_counts="DELETE FROM tallies WHERE number = 0",
     destinations="SELECT DISTINCT destination FROM tallies",
     delivered_since="""
       SELECT count(*) FROM records
