@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from keito.metering import Usage
 
 _WRITES = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _INPUTS = {"cache_read", "audio", "image", "text", *_WRITES}
 _OUTPUTS = {"reasoning", "audio", "image", "text"}
-_NOTHING: dict[str, int] = {}
+_NOTHING: dict[str, Any] = {}
 
 
-def plain_usage(counted: Any) -> Optional[Usage]:
+def plain_usage(counted: object) -> Optional[Usage]:
     """The tokens of a `usage_metadata` in which everything is as documented and adds up, and that names no tier.
 
     What answers `None` here is left to `keito.metering.dialects.langchain`, which gives the same for all others.
     """
     if type(counted) is not dict:
         return None
-    inputs = counted.get("input_token_details", _NOTHING)
-    outputs = counted.get("output_token_details", _NOTHING)
+    given = cast("dict[str, Any]", counted)
+    inputs: dict[str, Any] = given.get("input_token_details", _NOTHING)
+    outputs: dict[str, Any] = given.get("output_token_details", _NOTHING)
     if type(inputs) is not dict or type(outputs) is not dict:
         return None
-    taken, made = counted.get("input_tokens"), counted.get("output_tokens")
+    taken, made = given.get("input_tokens"), given.get("output_tokens")
     known = inputs.keys() <= _INPUTS and outputs.keys() <= _OUTPUTS
-    values = (taken, made, counted.get("total_tokens"), *inputs.values(), *outputs.values())
+    values = (taken, made, given.get("total_tokens"), *inputs.values(), *outputs.values())
     if not known or any(type(value) is not int or value < 0 for value in values) or taken + made != values[2]:
         return None
     five, hour = inputs.get("ephemeral_5m_input_tokens", 0), inputs.get("ephemeral_1h_input_tokens", 0)

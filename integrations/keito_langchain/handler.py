@@ -29,6 +29,13 @@ from keito_langchain.usage import read_answer
 _Method = TypeVar("_Method", bound=Callable[..., None])
 
 
+def _caught(billing: AgentBilling, where: str, error: Exception) -> None:
+    """The agent never breaks. Only a budget may stop it."""
+    if is_stop(error):
+        raise error
+    billing.guard.caught(where, error)
+
+
 def _never_raises(method: _Method) -> _Method:
     """Callbacks are called inside the user's agent: errors are counted and logged, and only a budget may stop it."""
 
@@ -37,7 +44,7 @@ def _never_raises(method: _Method) -> _Method:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            self._caught(method.__name__, error)
+            _caught(self.billing, method.__name__, error)
 
     return cast("_Method", guarded)
 
@@ -190,7 +197,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         try:  # not by the decorator: the agent waits for this and for `on_llm_end` with each of its model calls
             self._model_started(run_id, parent_run_id, serialized, messages, metadata, kwargs)
         except Exception as error:
-            self._caught("on_chat_model_start", error)
+            _caught(self.billing, "on_chat_model_start", error)
 
     @_never_raises
     def on_llm_start(
@@ -205,12 +212,6 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         self._model_started(run_id, parent_run_id, serialized, prompts, metadata, kwargs)
-
-    def _caught(self, where: str, error: Exception) -> None:
-        """The agent never breaks. Only a budget may stop it."""
-        if is_stop(error):
-            raise error
-        self.billing.guard.caught(where, error)
 
     def _model_started(
         self,
@@ -257,7 +258,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         try:
             self._runs.model_ended(run_id, read_answer(response, run_id))
         except Exception as error:
-            self._caught("on_llm_end", error)
+            _caught(self.billing, "on_llm_end", error)
 
     @_never_raises
     def on_llm_error(

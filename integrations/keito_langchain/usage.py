@@ -14,7 +14,6 @@ from keito.metering import Usage
 from keito.metering.dialects import langchain, usage_of
 from keito_langchain.counted import plain_usage
 
-
 _NOTHING: dict[str, Any] = {}
 
 
