@@ -24,7 +24,8 @@ def plain_usage(counted: object) -> Optional[Usage]:
     outputs: dict[str, Any] = given.get("output_token_details", _NOTHING)
     if type(inputs) is not dict or type(outputs) is not dict:
         return None
-    taken, made = given.get("input_tokens"), given.get("output_tokens")
+    taken: Any = given.get("input_tokens")
+    made: Any = given.get("output_tokens")
     known = inputs.keys() <= _INPUTS and outputs.keys() <= _OUTPUTS
     values = (taken, made, given.get("total_tokens"), *inputs.values(), *outputs.values())
     if not known or any(type(value) is not int or value < 0 for value in values) or taken + made != values[2]:
