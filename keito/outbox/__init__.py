@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from keito.outbox.delivery import Delivery, FlushReport
 from keito.outbox.direct import DirectDelivery
+from keito.outbox.durable import OutboxDelivery
 from keito.outbox.open_store import open_store
 from keito.outbox.record import BillingRecord, RecordKind
 from keito.outbox.stored import RecordState, StoredRecord
@@ -16,6 +17,7 @@ __all__ = [
     "Delivery",
     "DirectDelivery",
     "FlushReport",
+    "OutboxDelivery",
     "OutboxError",
     "RecordKind",
     "RecordState",

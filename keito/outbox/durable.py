@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Optional, Union
 
-from keito.outbox.background import Background
 from keito.outbox.bounded import bounded
 from keito.outbox.delivery import FlushReport
 from keito.outbox.destination import destination_of
@@ -19,11 +18,11 @@ from keito.outbox.hooks import Hook, Hooks
 from keito.outbox.housekeeping import Chore
 from keito.outbox.record import BillingRecord
 from keito.outbox.registry import registry
-from keito.outbox.relay import Relay
 from keito.outbox.stored import RecordState, WindowShare
 
 if TYPE_CHECKING:
     from keito.client import Keito
+    from keito.outbox.background import Background
     from keito.outbox.store import Store
 
 _log = logging.getLogger("keito.billing")
@@ -89,6 +88,9 @@ class OutboxDelivery:
         self.destination = _destination(client) if destination is None else destination
 
         def background(opened: Store) -> Background:
+            from keito.outbox.background import Background  # noqa: PLC0415 - who only commits does without
+            from keito.outbox.relay import Relay  # noqa: PLC0415
+
             assert client is not None
             relay = Relay(
                 opened, client, self.destination, concurrency=concurrency, timeout=timeout, quiet=quiet, chores=chores

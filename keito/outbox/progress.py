@@ -8,6 +8,7 @@ from typing import Optional
 
 from keito.outbox.stored import RecordState
 
+
 def has_ended(state: RecordState, status_code: Optional[int]) -> bool:
     """Whether a relay leaves a record in a state: for good, or until an operator comes."""
     if state is RecordState.HELD:

@@ -10,10 +10,10 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Optional, Union
 
-from keito.outbox.background import Background
 from keito.outbox.shared import Shared
 
 if TYPE_CHECKING:
+    from keito.outbox.background import Background
     from keito.outbox.store import Store
 
 _log = logging.getLogger("keito.billing")

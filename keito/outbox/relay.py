@@ -188,6 +188,11 @@ class Relay:
         return max(0.0, wait, self._paused_until - self._clock())
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the API answered when it was asked last, or at least was not found silent several times."""
+        return self._breaker.state is BreakerState.CLOSED
+
+    @property
     def breaker_state(self) -> BreakerState:
         """Whether the API answers, as far as this relay knows."""
         return self._breaker.state

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.background import Background
 from keito.outbox.hooks import Hooks
 from keito.outbox.outstanding import Outstanding
 from keito.outbox.stored import RecordState
 
 if TYPE_CHECKING:
+    from keito.outbox.background import Background
     from keito.outbox.store import Store
 
 _GLANCE = 0.1
@@ -67,8 +67,13 @@ class Shared:
             self._glance(deadline)
 
     def wait_for_own(self, deadline: float, keys: Optional[Sequence[str]] = None) -> None:
-        """Wait for what this process has committed, or only for the records with these keys."""
+        """Wait for what this process has committed, or only for the records with these keys.
+
+        Not while nobody answers: the records are safe in the store, and the program has better things to do.
+        """
         while time.monotonic() < deadline and self.outstanding.any_of(keys) and not self.is_at_rest(deadline):
+            if self.background is not None and not self.background.relay.is_answered:
+                return
             self._glance(deadline)
             self.outstanding.look()
 
