@@ -35,6 +35,11 @@ class Unbilled:
     models: tuple[str, ...] = ()
 
 
+def late_key(key: str) -> str:
+    """The key of the expense that a time entry with this key lacks."""
+    return f"{key}-reprice"
+
+
 def late_expense(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Union[BillingRecord, Unbilled, None]:
     """The expense for the calls of a time entry that had no price when it was made.
 
@@ -117,7 +122,7 @@ def _expense(
         return None  # it costs nothing
     # Calls that no price can help, such as those without usage, stay unbilled.
     flags = [] if _named(metadata["keito"]) == cost.calls else ["unpriced"]
-    facts = keito_facts(f"{key}-reprice", status, corrects=key, flags=flags, **expense.facts())
+    facts = keito_facts(late_key(key), status, corrects=key, flags=flags, **expense.facts())
     about = {name: metadata[name] for name in ("agent", "run", "session_id") if name in metadata}
     late = {
         "project_id": body["project_id"],
@@ -126,7 +131,7 @@ def _expense(
         **expense.body(policy),
         "metadata": fit({**about, **_models(cost), "keito": facts}),
     }
-    return BillingRecord(f"{key}-reprice", RecordKind.EXPENSE, late)
+    return BillingRecord(late_key(key), RecordKind.EXPENSE, late)
 
 
 def _named(facts: Mapping[str, Any]) -> int:

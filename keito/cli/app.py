@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from keito.cli import doctor, flush, outbox, relay, run_plain, whoami
+from keito.cli import doctor, flush, outbox, relay, reprice, run_plain, whoami
 from keito.cli.screen import complain
 from keito.core.errors import KeitoError
 
@@ -22,6 +22,7 @@ app.command()(whoami.whoami)
 app.command()(doctor.doctor)
 app.command()(relay.relay)
 outbox.app.command()(flush.flush)
+outbox.app.command()(reprice.reprice)
 app.add_typer(outbox.app, name="outbox")
 
 _AS_IT_IS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from keito.cli.records import undelivered
 from keito.cli.screen import Json, print_json, say, screen
 from keito.cli.store import Url, opened
 from keito.cli.whoami import client_of_environment
@@ -33,13 +34,13 @@ def flush(timeout: Timeout = 60.0, url: Url = None, output: Json = False) -> Non
             report = _watched(delivery, timeout, hidden=output)
         finally:
             delivery.close()
-        elsewhere = sum(store.counts().values()) - sum(store.counts(delivery.destination).values())
+        elsewhere = undelivered(store.counts()) - undelivered(store.counts(delivery.destination))
     if output:
         print_json({"complete": report.complete, **asdict(report)})
     else:
         _print(report)
         if elsewhere:
-            say(f"{elsewhere:,} records in this outbox are for other accounts.")
+            say(f"{elsewhere:,} more for other accounts: their keys must send them.")
     raise typer.Exit(0 if report.complete else 1)
 
 

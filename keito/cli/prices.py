@@ -25,11 +25,11 @@ def add_command(commands: Any) -> None:
     show.add_argument(
         "model", metavar="MODEL", type=_name, help="name of the model, such as gpt-5-mini or azure/gpt-5-mini"
     )
-    show.add_argument("--table", metavar="FILE", type=_table, help="your own prices, TOML or JSON")
+    show.add_argument("--table", metavar="FILE", type=read_table, help="your own prices, TOML or JSON")
     show.set_defaults(run=run_show)
     about = "check a price table, and which models have no price"
     check = actions.add_parser("check", help=about, description=f"{about.capitalize()}.", epilog=_STATUS)
-    check.add_argument("table", metavar="FILE", nargs="?", type=_table, help="your own prices, TOML or JSON")
+    check.add_argument("table", metavar="FILE", nargs="?", type=read_table, help="your own prices, TOML or JSON")
     look_up = "a model to look up; repeatable"
     check.add_argument("--model", action="append", default=[], type=_name, metavar="NAME", help=look_up)
     check.set_defaults(run=run_check)
@@ -92,7 +92,8 @@ def _name(text: str) -> str:
     return text
 
 
-def _table(name: str) -> PriceTable:
+def read_table(name: str) -> PriceTable:
+    """The price table in a file; what is wrong with it is an error of the argument."""
     try:
         return PriceTable.from_json(name) if Path(name).suffix == ".json" else PriceTable.from_toml(name)
     except OSError as error:

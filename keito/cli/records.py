@@ -31,6 +31,11 @@ def walk(
         after = batch[-1].key
 
 
+def undelivered(counts: Mapping[RecordState, int]) -> int:
+    """How many of them are not on Keito."""
+    return sum(counts.get(state, 0) for state in UNDELIVERED)
+
+
 def as_json(record: StoredRecord, *, body: bool = True) -> dict[str, Any]:
     """A record for programs. Moments are in UTC, by the store's clock."""
     times = {name: getattr(record, name) for name in ("created_at", "changed_at", "not_before", "sent_at")}

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from keito.cli.screen import say
-from keito.cli.store import Url, readable_url
+from keito.cli.store import Url, store_of
 from keito.cli.whoami import client_of_environment
 
 
@@ -30,7 +30,8 @@ def relay(
         at = f", {address}/healthz and /metrics" if address else ""
         say(f"Keito relay ready{at}")
 
-    with client_of_environment() as client, readable_url(url):
+    store_of(url).close()  # what is wrong with the URL is said before anything is started
+    with client_of_environment() as client:
         run_relay(
             url,
             client=client,

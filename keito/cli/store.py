@@ -37,27 +37,25 @@ def opened(url: Optional[str]) -> Generator[Store, None, None]:
     Raises:
         typer.Exit: There is no such store, or it is of a kind that other processes cannot see.
     """
-    from keito.outbox.open_store import open_store  # noqa: PLC0415 - brings a database along
-
-    with readable_url(url):
-        store = open_store(url)
+    store = store_of(url)
     try:
         yield store
     finally:
         store.close()
 
 
-@contextmanager
-def readable_url(url: Optional[str]) -> Generator[None, None, None]:
-    """Say what is wrong with a URL.
+def store_of(url: Optional[str]) -> Store:
+    """The store; its file or server is not touched before it is used.
 
     Raises:
         typer.Exit: No other process can look into such a store, the URL is wrong, or an extra is missing.
     """
+    from keito.outbox.open_store import open_store  # noqa: PLC0415 - brings a database along
+
     for scheme, reason in _NOT_KEPT.items():
         if (url or "").strip().lower().startswith(scheme):
             raise fail(reason)
     try:
-        yield
+        return open_store(url)
     except (ValueError, ImportError) as error:
         raise fail(f"KEITO_OUTBOX_URL: {error}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional
 
 from keito.cli.checks.duplicates import duplicate
 from keito.cli.checks.finding import Finding, ok, problem, warning
-from keito.cli.records import UNDELIVERED, walk
+from keito.cli.records import UNDELIVERED, undelivered, walk
 from keito.cli.screen import duration
 from keito.outbox.stored import RecordState, StoredRecord
 
@@ -40,8 +40,7 @@ def check_outbox(store: Store, home: Optional[str], *, look_for_duplicates: bool
     yield from _stuck(store, waiting)
     yield from _waiting(store, waiting)
     if home is not None:
-        mine = store.counts(home)
-        yield from _elsewhere(sum(waiting.values()) - sum(mine.get(state, 0) for state in UNDELIVERED), home)
+        yield from _elsewhere(undelivered(counts) - undelivered(store.counts(home)), home)
     if look_for_duplicates:
         yield from _duplicates(store)
 

@@ -1,0 +1,97 @@
+"""`python -m keito relay`, as an init system runs it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from keito.outbox.stored import RecordState
+
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to handle there"),
+]
+
+Relay = "subprocess.Popen[str]"
+
+
+@pytest.fixture
+def relay(sandbox, program_environment) -> Iterator[Callable[..., Relay]]:
+    """Starts `python -m keito relay`."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "keito", "relay", *options]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=program_environment())
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.02)
+
+
+def test_it_sends_what_waits_and_what_comes_and_ends_on_sigterm(relay, put, store, keito_client) -> None:
+    put("a", RecordState.HELD, status_code=401, reason="401 unauthorized")
+    process = relay()
+    assert process.stdout.readline() == "Keito relay ready\n"
+    put("b")
+    eventually(lambda: store.counts()[RecordState.DELIVERED] == 2)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+    keys = {entry.metadata["keito"]["key"] for entry in keito_client.time_entries.list()}
+    assert keys == {"a", "b"}
+
+
+def test_health_and_metrics_are_where_it_says(relay, put, store) -> None:
+    put("a")
+    process = relay("--port", "0")
+    line = process.stdout.readline()
+    assert line.startswith("Keito relay ready, http://127.0.0.1:")
+    url = line.split()[3].partition("/healthz")[0]
+    eventually(lambda: store.counts()[RecordState.DELIVERED] == 1)
+    assert httpx.get(f"{url}/healthz", verify=False).status_code == 200
+    assert "keito" in httpx.get(f"{url}/metrics", verify=False).text
+
+
+def test_a_port_in_use_is_said(relay) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = relay("--port", str(taken.getsockname()[1]))
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("keito: ")
+    assert "in use" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("KEITO_API_KEY", "", "keito: no api_key: pass api_key=... or set KEITO_API_KEY"),
+        ("KEITO_OUTBOX_URL", "memory://", "each process keeps its own records"),
+        ("KEITO_OUTBOX_URL", "sqlite:////proc/nowhere/outbox.db", "keito: outbox /proc/nowhere/outbox.db: "),
+    ],
+)
+def test_what_keeps_it_from_starting_is_one_sentence(shell, sandbox, monkeypatch, variable, value, reason) -> None:
+    monkeypatch.setenv(variable, value)
+    said = shell("relay")
+    assert (said.status, said.out) == (1, "")
+    assert reason in said.err
