@@ -224,7 +224,7 @@ def test_the_run_in_which_the_call_started_gets_it(client: Any) -> None:
 
 
 def test_running_totals_with_every_chunk_are_final_only_at_the_end(client: Any, stub: Stub, run: AgentRun) -> None:
-    from .conftest import STREAMED, chat_events
+    from ..providers import STREAMED, chat_events
 
     def totals(stub: Stub, body: Any) -> Iterator[Any]:
         for number, event in enumerate(chat_events(stub, body)):
