@@ -14,10 +14,14 @@ PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.startswith("KEITO_") or name.lower() in PROXIES:
             monkeypatch.delenv(name)
+    # An outbox of its own, made when it is used; nothing may ever get into that of whoever runs the tests.
+    state = tmp_path_factory.getbasetemp() / f"state-{uuid.uuid4().hex}"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("KEITO_OUTBOX_URL", f"sqlite:///{state / 'outbox.db'}")
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Optional
@@ -14,7 +16,8 @@ from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
 from keito.billing.pricing import add_call
-from keito.metering import LLMCall, OtherUsage
+from keito.metering import LLMCall, OtherUsage, Outcome
+from keito.metering.journal import RunEvent
 from keito.pricing import price
 
 _log = logging.getLogger("keito.billing")
@@ -56,6 +59,8 @@ class RunAccount:
     Attributes:
         cost: The folded calls, each priced by itself when it was recorded.
         flags: What the records of the run are to say.
+        pid: The process that bills the run.
+        listener: Is told what happens in the run.
     """
 
     def __init__(self, run_id: str, policy: BillingPolicy, meters: Meters, guard: Guard) -> None:
@@ -63,6 +68,8 @@ class RunAccount:
         self.policy = policy
         self.cost = RunCost()
         self.flags: set[str] = set()
+        self.pid = os.getpid()
+        self.listener: Optional[Callable[[RunEvent], None]] = None
         self._own: dict[Budget, Spending] = {}
         self._meters = meters
         self._guard = guard
@@ -95,6 +102,7 @@ class RunAccount:
 
     def note(self, call: LLMCall, instead_of: Optional[LLMCall] = None) -> None:
         """Count a call for the budgets, in place of what was known of it before."""
+        self._tell(call)
         if not self.policy.budgets:
             return
         try:
@@ -107,6 +115,7 @@ class RunAccount:
 
     def note_usage(self, usage: OtherUsage) -> None:
         """Count the cost of other usage for the budgets."""
+        self._tell(usage)
         if not self.policy.budgets or usage.cost is None:
             return
         try:
@@ -116,6 +125,14 @@ class RunAccount:
             self._find_breach()
         except Exception as error:  # the agent never breaks
             self._guard.caught("note", error)
+
+    def note_outcome(self, outcome: Outcome) -> None:
+        """Pass an outcome on: it is in no budget."""
+        self._tell(outcome)
+
+    def _tell(self, event: RunEvent) -> None:
+        if self.listener is not None:
+            self.listener(event)
 
     def _count(self, call: LLMCall, times: int) -> None:
         needs_price = call.chargeable and any(budget.needs_prices for budget in self.policy.budgets)

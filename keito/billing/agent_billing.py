@@ -13,14 +13,16 @@ from typing_extensions import Unpack
 
 from keito.billing.account import Meters, RunAccount
 from keito.billing.block import RunBlock
+from keito.billing.delivering import Deliver, books_of, delivery_for
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
 from keito.billing.postings import Postings
 from keito.metering import AgentRun, Outcome, RunStatus, current_run
-from keito.outbox import Delivery, DirectDelivery, FlushReport
+from keito.outbox import Delivery, FlushReport
 
 if TYPE_CHECKING:
     from keito.client import Keito
+    from keito.outbox.hooks import Hook
 
 Resolve = Callable[[AgentRun], Optional[BillingPolicy]]
 """From a run that starts to the policy that it is billed by."""
@@ -39,7 +41,13 @@ class AgentBilling:
     Args:
         policy: Where to bill to; by default what the environment and `policy_fields` say.
         client: Posts the records; by default one with the credentials of the environment.
-        delivery: Gets the records to Keito in place of the client.
+        delivery: Gets the records to Keito in place of the client and the outbox.
+        outbox: Where records are kept until Keito has them: `sqlite:///PATH`, `postgresql://...`, `memory://`, or
+            `direct://` for nowhere. By default what `KEITO_OUTBOX_URL` says, else a file in the user's state directory.
+        deliver: Who sends what is in the outbox: threads of this process, "in_background"; the same, and the end of a
+            run waits for them, "on_exit_of_run"; or another process, "by_relay", which needs no API key here.
+        on_delivered: Called with each record that Keito has, in a thread of its own.
+        on_dead: The same for each record that Keito refuses for good.
         resolve: Chooses the policy of each run when it starts, such as that of the client whose tenant it works for.
             Where it gives `None` the run is billed by `policy`. Where it fails, too: the log says so, and the records
             have the flag `not_routed`.
@@ -51,6 +59,7 @@ class AgentBilling:
     Raises:
         ValueError: The policy is incomplete or wrong; the message says what to set.
         KeitoAuthError: There are no credentials.
+        OutboxError: The outbox cannot be opened.
         TypeError: The client is not a `Keito`.
     """
 
@@ -60,6 +69,10 @@ class AgentBilling:
         client: Optional[Keito] = None,
         *,
         delivery: Optional[Delivery] = None,
+        outbox: Optional[str] = None,
+        deliver: Deliver = "in_background",
+        on_delivered: Optional[Hook] = None,
+        on_dead: Optional[Hook] = None,
         resolve: Optional[Resolve] = None,
         late_grace: float = 60.0,
         **policy_fields: Unpack[PolicyFields],
@@ -67,13 +80,10 @@ class AgentBilling:
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
         self.guard = Guard()
         self._resolve = resolve
-        self._own_client: Optional[Keito] = None
-        if delivery is None:
-            delivery = DirectDelivery(self._client_or_own(client))
-        self._delivery = delivery
+        self._delivery = delivery or delivery_for(client, outbox, deliver, on_delivered, on_dead)
         self.meters = Meters()
-        self._postings = Postings(delivery, self.guard, late_grace)
-        # Windows are in memory: a program that ends without `close()` sends them still.
+        self._postings = Postings(self._delivery, self.guard, late_grace, books_of(self._delivery, self.guard))
+        # What is late, and windows in memory: a program that ends without `close()` sends them still.
         weakref.finalize(self, self._postings.end)
 
     @property
@@ -157,6 +167,7 @@ class AgentBilling:
         )
         if run.root is run:
             self._route(run, account)
+            self._begin(run)
         return run
 
     def around(self) -> Optional[AgentRun]:
@@ -220,7 +231,7 @@ class AgentBilling:
             account = run.ledger
             if not isinstance(account, RunAccount) or (for_outcome and not self.policy_of(run).bills_outcomes(run)):
                 return None
-            found = self._postings.supplements.of(run, lambda: run.supplement(account.supplement()))
+            found = self._postings.supplements.of(run, lambda: self._begin(run.supplement(account.supplement())))
             self._postings.expect()
         except Exception as error:  # the agent never breaks
             self.guard.caught("supplement", error)
@@ -230,7 +241,8 @@ class AgentBilling:
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands.
 
-        Rollups are sent as they are, also of an hour or day that goes on: what follows in it becomes a second entry.
+        Rollups are sent as they are, also of an hour or day that goes on, and with what other processes have added to
+        them in the outbox: what follows in it becomes a second entry.
         Supplements are sent as they are, too.
         """
         self._postings.close()
@@ -239,11 +251,12 @@ class AgentBilling:
         return replace(report, dropped=report.dropped + lost) if lost else report
 
     def close(self) -> None:
-        """Send what is not delivered yet, within a few seconds, and let go of the connections."""
+        """Send what is not delivered yet, within a few seconds, and let go of the connections.
+
+        What stays is in the outbox, where whoever sends next finds it. So do rollups of an hour or day that goes on.
+        """
         self._postings.close(for_good=True)
         self._delivery.close()
-        if self._own_client is not None:
-            self._own_client.close()
 
     @property
     def _account(self) -> object:
@@ -254,6 +267,13 @@ class AgentBilling:
         if run.owner is self:
             return True
         return self._resolve is None and self.policy_of(run.root) == self.policy
+
+    def _begin(self, run: AgentRun) -> AgentRun:
+        try:
+            self._postings.begin(run)
+        except Exception as error:  # it is billed when it ends, all the same
+            self.guard.caught("journal", error)
+        return run
 
     def _route(self, run: AgentRun, account: RunAccount) -> None:
         try:
@@ -270,16 +290,8 @@ class AgentBilling:
 
     def _log_policys_outcomes(self, run: AgentRun) -> None:
         wanted = self.policy_of(run).outcome
+        if isinstance(wanted, Outcome) and run.around is not None and self.policy_of(run.around).outcome is wanted:
+            return  # what is achieved once is billed once: with the run around
         found = wanted(run, run.result) if callable(wanted) else wanted
         for outcome in () if found is None else (found,) if isinstance(found, Outcome) else found:
             run.log_outcome(outcome)
-
-    def _client_or_own(self, client: Optional[Keito]) -> Keito:
-        # Imported here: the client brings httpx and pydantic along, which a fresh process pays for only once it bills.
-        from keito.client import Keito  # noqa: PLC0415
-
-        if client is None:
-            client = self._own_client = Keito()
-        if not isinstance(client, Keito):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"AgentBilling posts through a keito.Keito, also in async programs; got {client!r}")
-        return client

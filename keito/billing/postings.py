@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Optional
 
 from keito.billing.account import RunAccount
 from keito.billing.alarm import Alarm
@@ -17,6 +18,9 @@ from keito.billing.supplements import Supplements
 from keito.metering import AgentRun
 from keito.outbox import BillingRecord, Delivery
 
+if TYPE_CHECKING:
+    from keito.billing.bookkeeping import Bookkeeping
+
 _HandOver = Callable[[Sequence[BillingRecord]], None]
 
 
@@ -27,10 +31,14 @@ class Postings:
         delivery: Gets the records to Keito.
         guard: Takes errors of keito's own code.
         late_grace: Seconds after the end of a run in which what comes late is collected.
+        books: Where the delivery has a store: keeps that informed of runs and windows.
     """
 
-    def __init__(self, delivery: Delivery, guard: Guard, late_grace: float) -> None:
+    def __init__(
+        self, delivery: Delivery, guard: Guard, late_grace: float, books: Optional[Bookkeeping] = None
+    ) -> None:
         self.rollup = Rollup()
+        self._books = books
         self.supplements = Supplements(late_grace)
         self._delivery = delivery
         self._guard = guard
@@ -44,17 +52,27 @@ class Postings:
         """Runs and windows of which no records could be made."""
         return self._unbilled + self.rollup.unbilled
 
+    def begin(self, run: AgentRun) -> None:
+        """A root run, or a supplement, starts."""
+        if self._books is not None:
+            self._books.begin(run)
+
     def bill(self, run: AgentRun, policy: BillingPolicy) -> None:
         """Hand the records of an ended run to the delivery."""
         self._bill(run, policy, self._delivery.deliver)
 
     def expect(self) -> None:
         """Wake up when something is due."""
-        ends = (self.rollup.next_end, self.supplements.next_end)
+        windows = self.rollup.next_end if self._books is None else self._books.next_end
+        ends = (windows, self.supplements.next_end)
         self._alarm.set(min((end for end in ends if end is not None), default=None))
 
     def close(self, *, for_good: bool = False) -> None:
-        """Leave everything that is open to the next flush of the delivery; `for_good`: take nothing late any more."""
+        """Leave everything that is open to the next flush of the delivery.
+
+        Args:
+            for_good: Take nothing late any more. Windows that a store keeps are left to whoever comes after their end.
+        """
         self._hand_over_all(self._delivery.accept, for_good=for_good)
 
     def end(self) -> None:
@@ -65,10 +83,13 @@ class Postings:
         try:
             cost = cost_of(run, policy)
             self._gaps.say(cost, policy)
-            if policy.rollup is None:
-                _give(hand_over, records_with(run, policy, cost))
+            is_alone = policy.rollup is None
+            records = records_with(run, policy, cost) if is_alone else list(outcome_records(run, policy))
+            if self._books is not None:
+                self._books.end(run, policy, cost, records)
             else:
-                _give(hand_over, [*outcome_records(run, policy), *self.rollup.add(run, policy, cost)])
+                _give(hand_over, records if is_alone else [*records, *self.rollup.add(run, policy, cost)])
+            if not is_alone:
                 self.expect()
         except Exception as error:  # the agent never breaks
             with self._lock:
@@ -83,6 +104,8 @@ class Postings:
     def _send_due(self) -> None:
         try:
             self._bill_late(self.supplements.take_due(), self._delivery.deliver)
+            if self._books is not None:
+                self._books.close_due()
             _give(self._delivery.deliver, self.rollup.due())
             self.expect()
         except Exception as error:  # nobody waits for this thread
@@ -92,6 +115,8 @@ class Postings:
         try:
             self._bill_late(self.supplements.take_all(for_good=for_good), hand_over)
             self._alarm.set(None)  # what went into a window has set it
+            if self._books is not None and not for_good:
+                self._books.close_all()
             _give(hand_over, self.rollup.close_windows())
         except Exception as error:  # the agent never breaks
             self._guard.caught("rollup", error)

@@ -27,13 +27,20 @@ def close_due(store: Store, destination: str, *, all_of_them: bool = False) -> i
     Any process may do it, at any time: of two that try, one finds the shares. A window that cannot be read, because
     a newer keito has written it, is left to one that can.
     """
-    closed = 0
-    for window in store.due_windows(destination, all_of_them=all_of_them):
-        try:
-            closed += bool(store.close_window(destination, window, records_of_shares))
-        except Exception:  # noqa: PERF203 - the other windows are good
-            _log.exception("Rollup %s cannot be billed", window)
-    return closed
+    return close_named(store, destination, store.due_windows(destination, all_of_them=all_of_them))
+
+
+def close_named(store: Store, destination: str, windows: Sequence[str]) -> int:
+    """Turn these windows into records, over or not; answers how many of them had something in them."""
+    return sum(_close(store, destination, window) for window in windows)
+
+
+def _close(store: Store, destination: str, window: str) -> bool:
+    try:
+        return bool(store.close_window(destination, window, records_of_shares))
+    except Exception:  # the other windows are good
+        _log.exception("Rollup %s cannot be billed", window)
+        return False
 
 
 def records_of_shares(bodies: Sequence[str], carried: Mapping[str, str]) -> tuple[list[BillingRecord], dict[str, str]]:

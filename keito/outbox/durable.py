@@ -49,7 +49,8 @@ class DeliverMode(str, Enum):
 class OutboxDelivery:
     """Commits records to a store, from which a relay sends them. Nothing that was committed is lost or sent twice.
 
-    Deliveries of one process with the same store and destination share one relay, with the settings of the first.
+    Deliveries of one process with the same store and destination share one relay, with the settings of the first and
+    the client of the last.
 
     Args:
         store: Keeps the records: the URL of one, which the deliveries of this process share and the last one closes;
@@ -99,6 +100,8 @@ class OutboxDelivery:
 
         sends = self.mode is not DeliverMode.BY_RELAY and client is not None
         self._shared = registry.take(store, self.destination, background if sends else None)
+        if self._shared.background is not None and client is not None:
+            self._shared.background.relay.use(client)
         self._end = weakref.finalize(self, registry.leave, self._shared)
         self._end.atexit = False  # the registry sees to it
         self._timeout = timeout

@@ -31,6 +31,9 @@ _TOGETHER = 0.1
 _AFTER_ERROR = 1.0
 """Seconds before the next attempt."""
 
+_MOST_RUNS = 10_000
+"""Open runs; further ones are not written."""
+
 _MOST_WAITING = 100_000
 """Events in memory. Beyond it, while the store is slow or full, further ones are left out."""
 
@@ -89,7 +92,7 @@ class Journal:
             the process is gone.
 
     Attributes:
-        left_out: Events that were not written because too many waited. The end of their run bills them still.
+        left_out: Runs and events that were not written because there were too many. Runs bill them when they end.
     """
 
     def __init__(self, store: Store, *, lease: float = LEASE) -> None:
@@ -114,6 +117,9 @@ class Journal:
     def begin(self, run: Chronicle) -> None:
         """A run starts."""
         with self._state:
+            if len(self._open) >= _MOST_RUNS:
+                self.left_out += 1
+                return
             self._open[run.uid] = _Entry(run)
             if self._thread is None:
                 thread = threading.Thread(target=self._work, name="keito-journal", daemon=True)

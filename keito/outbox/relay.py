@@ -161,6 +161,16 @@ class Relay:
         """Posts the records."""
         return self._client or self._connect()
 
+    def use(self, client: Union[Keito, Callable[[], Keito]]) -> None:
+        """Send through this client from now on: whoever gave the one before may close it. One's own is kept."""
+        if not callable(self._make_client):
+            self._make_client, self._client = client, None
+
+    def close_client(self) -> None:
+        """Close the client that this relay has made, if there is one."""
+        if self._client is not None and self._client is not self._make_client:
+            self._client.close()
+
     def _connect(self) -> Keito:
         if self._client is None:
             self._client = self._make_client() if callable(self._make_client) else self._make_client
