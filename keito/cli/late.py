@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from keito.billing.late_expense import Unbilled, late_expense, late_key
 from keito.billing.policy import BillingPolicy
-from keito.cli.records import body_of, facts_of, walk
+from keito.cli.records import GAPS, body_of, facts_of, walk
 from keito.cli.screen import fail, print_table, say
 from keito.outbox.record import BillingRecord, RecordKind
 from keito.outbox.stored import RecordState, StoredRecord
 
 if TYPE_CHECKING:
     from keito.outbox.store import Store
-
-_MARK = '"gaps"'
-"""What the body of a record has that names calls without a price: most records need not be parsed."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def look(store: Store, fields: Mapping[str, Any], project: Optional[str]) -> Ite
     knowledge that there is one.
     """
     for entry in walk(store, [RecordState.DELIVERED]):
-        if entry.kind is not RecordKind.TIME_ENTRY or _MARK not in entry.body:
+        if entry.kind is not RecordKind.TIME_ENTRY or GAPS not in entry.body:
             continue
         if (project or entry.project_id) == entry.project_id and not store.find(key=late_key(entry.key)):
             body = body_of(entry)

@@ -12,8 +12,9 @@ from typing import Annotated, Optional
 import typer
 
 from keito.cli.records import UNDELIVERED, as_json, body_of, quantity, walk
-from keito.cli.screen import Json, duration, fail, print_fields, print_json, print_table, say
+from keito.cli.screen import Json, fail, print_fields, print_json, print_table, say
 from keito.cli.store import Url, opened
+from keito.cli.times import duration
 from keito.outbox.stored import RecordState, StoredRecord
 
 app = typer.Typer(help="Look into the outbox, and send what waits in it.", no_args_is_help=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from keito.core.errors import KeitoError
 from keito.pricing import METERED, PriceTable, PriceTableError, RateSet, find_rates
 
 _STATUS = "Exit status: 0; 1 when a model has no price; 2 when an argument or the table is wrong."
@@ -32,6 +33,8 @@ def add_command(commands: Any) -> None:
     check.add_argument("table", metavar="FILE", nargs="?", type=read_table, help="your own prices, TOML or JSON")
     look_up = "a model to look up; repeatable"
     check.add_argument("--model", action="append", default=[], type=_name, metavar="NAME", help=look_up)
+    seen = "also the models in the outbox (KEITO_OUTBOX_URL) whose calls had no price"
+    check.add_argument("--outbox", action="store_true", help=seen)
     check.set_defaults(run=run_check)
     for action in (show, check):
         action.add_argument("--provider", metavar="NAME", help="who serves the model, such as azure or bedrock")
@@ -56,16 +59,38 @@ def run_show(arguments: argparse.Namespace) -> int:
 def run_check(arguments: argparse.Namespace) -> int:
     """Print what is in the table, and for each model whether it has a price; status 1 when one has none."""
     table: Optional[PriceTable] = arguments.table
-    if table is None and not arguments.model:
-        print("keito prices check: name a FILE or a --model", file=sys.stderr)  # noqa: T201
+    if table is None and not arguments.model and not arguments.outbox:
+        print("keito prices check: name a FILE, a --model or --outbox", file=sys.stderr)  # noqa: T201
         return 2
     if table is not None:
         print(f"{len(table.prices)} prices in {table.currency}, version {table.version}")  # noqa: T201
     found = {model: _find(arguments, model) for model in arguments.model}
     for model, rates in found.items():
-        known = f"no price: {rates}" if isinstance(rates, str) else _origin(rates)
-        print(f"{model}: {known}")  # noqa: T201
-    return int(any(isinstance(rates, str) for rates in found.values()))
+        print(f"{model}: {_known(rates)}")  # noqa: T201
+    try:
+        without = _check_outbox(table) if arguments.outbox else 0
+    except (KeitoError, ValueError, ImportError) as error:
+        print(f"keito prices check: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return int(without > 0 or any(isinstance(rates, str) for rates in found.values()))
+
+
+def _known(rates: Union[RateSet, str]) -> str:
+    return f"no price: {rates}" if isinstance(rates, str) else _origin(rates)
+
+
+def _check_outbox(table: Optional[PriceTable]) -> int:
+    """Print which models in the outbox had no price, and whether they have one now; answers how many still do not."""
+    from keito.cli.seen import unpriced_models  # noqa: PLC0415 - brings a database along
+
+    models = unpriced_models(table)
+    for model in models:
+        calls = f"{model.calls:,} {'call' if model.calls == 1 else 'calls'}"
+        provider = f"{model.provider} " if model.provider else ""
+        print(f"{provider}{model.model} ({calls} in the outbox): {_known(model.rates)}")  # noqa: T201
+    if not models:
+        print("No model in the outbox lacked a price.")  # noqa: T201
+    return sum(isinstance(model.rates, str) for model in models)
 
 
 def _find(arguments: argparse.Namespace, model: str) -> Union[RateSet, str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
-from keito.cli.screen import moment
+from keito.cli.times import moment
 from keito.outbox.record import RecordKind
 from keito.outbox.stored import RecordState, StoredRecord
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from keito.outbox.store import Store
 
 UNDELIVERED = (RecordState.PENDING, RecordState.SENDING, RecordState.UNSURE, RecordState.HELD, RecordState.DEAD)
+
+GAPS = '"gaps"'
+"""What the body of a record has that names calls without a price: most records need not be parsed."""
 
 _BATCH = 500
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
 from typing import Annotated, Any, Optional
 
 import typer
@@ -78,16 +77,3 @@ def _print_trimmed(table: Table) -> None:
     with console.capture() as capture:
         console.print(table)
     typer.echo("\n".join(line.rstrip() for line in capture.get().splitlines()), color=console.is_terminal or None)
-
-
-def moment(seconds: float) -> str:
-    """A moment of the store's clock, for people and programs."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def duration(seconds: float) -> str:
-    """A span of time, for people."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 from keito.cli.checks.duplicates import duplicate
 from keito.cli.checks.finding import Finding, ok, problem, warning
 from keito.cli.records import UNDELIVERED, undelivered, walk
-from keito.cli.screen import duration
+from keito.cli.times import duration
 from keito.outbox.stored import RecordState, StoredRecord
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from zoneinfo import ZoneInfo
 
 from keito.cli.checks.finding import Finding, ok, problem, warning
-from keito.cli.screen import duration
+from keito.cli.times import duration
 
 if TYPE_CHECKING:
     from keito.client import Keito

@@ -29,7 +29,7 @@ def test_version_is_said_without_loading_what_commands_need() -> None:
 def test_help_lists_every_command(shell) -> None:
     said = shell("--help")
     assert said.status == 0
-    for command in ("sandbox", "doctor", "whoami", "prices"):
+    for command in ("sandbox", "relay", "outbox", "doctor", "whoami", "prices"):
         assert f"\n  {command} " in said.out
 
 
@@ -52,8 +52,10 @@ def test_missing_extra_is_named(command: str) -> None:
     )
 
 
-def test_prices_and_help_do_without_the_extra() -> None:
-    assert without_typer("prices", "check").stderr.startswith("keito prices check: name a FILE")
+def test_prices_and_help_do_without_the_extra(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("KEITO_OUTBOX_URL", f"sqlite:///{tmp_path}/outbox.db")
+    assert without_typer("prices", "check", "--outbox").stdout == "No model in the outbox lacked a price.\n"
+    assert without_typer("prices", "check").stderr.startswith("keito prices check: name a FILE, a --model or --outbox")
     assert 'whoami, doctor, outbox and relay need: pip install "keito[cli]"' in without_typer("--help").stdout
 
 

@@ -68,7 +68,7 @@ def test_check_says_what_is_in_a_table_and_which_models_have_no_price(capsys: py
 
 
 def test_check_without_anything_to_check(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "check") == (2, "", "keito prices check: name a FILE or a --model\n")
+    assert said(capsys, "check") == (2, "", "keito prices check: name a FILE, a --model or --outbox\n")
 
 
 @pytest.mark.parametrize(
