@@ -8,7 +8,7 @@ from typing import Any
 
 from keito.outbox.stored import RecordState
 
-DELIVER = "delivery = OutboxDelivery(URL, Keito(), timeout=1.0, quiet=0.5)\n"
+DELIVER = "delivery = OutboxDelivery(URL, Keito(), timeout=10, quiet=0.5)\n"
 
 
 def test_a_program_that_ends_sends_before_it_is_gone(start: Any, keys: Any) -> None:
@@ -33,7 +33,7 @@ def test_a_program_ends_soon_when_nobody_answers_and_what_it_has_is_in_the_store
 
 def test_a_program_ends_soon_when_the_server_hangs(start: Any, store: Any, keito_sandbox: Any) -> None:
     keito_sandbox.faults.add("delay", seconds=60, times=0)
-    process = start(DELIVER.replace("1.0", "60") + "delivery.deliver([record('run-0')])\nprint('end', flush=True)")
+    process = start(DELIVER.replace("10", "60") + "delivery.deliver([record('run-0')])\nprint('end', flush=True)")
     assert process.stdout.readline() == "end\n"
     began = time.monotonic()
     process.communicate(timeout=30)
@@ -45,7 +45,7 @@ def test_a_program_ends_soon_when_the_server_hangs(start: Any, store: Any, keito
 def test_a_killed_programs_records_are_sent_by_whoever_starts_next(start: Any, keys: Any, keito_sandbox: Any) -> None:
     keito_sandbox.configure(idempotency=False, latency=0.02)
     program = "delivery.deliver([record(f'run-{n}') for n in range(60)])\nprint('in', flush=True)\ntime.sleep(60)"
-    killed = start(DELIVER + program)
+    killed = start(DELIVER.replace("10", "1") + program)
     assert killed.stdout.readline() == "in\n"
     killed.kill()
     killed.wait()

@@ -16,6 +16,7 @@ from keito.outbox import BillingRecord, RecordKind
 from keito.outbox.destination import destination_of
 from keito.outbox.stored import RecordState
 
+PATIENT = "run_relay(ready=lambda url: print('ready', url, flush=True))"
 IDLE = {RecordState.PENDING: 0, RecordState.SENDING: 0, RecordState.UNSURE: 0}
 
 
@@ -47,7 +48,7 @@ def test_a_relay_sends_what_others_commit_and_ends_cleanly_at_sigterm(
     fill: Any, relay: Any, keys: Any, until: Any
 ) -> None:
     wanted = fill(20)
-    process = relay()
+    process = relay(PATIENT)
     until(lambda: keys() == wanted)
     wanted += fill(5, "later")
     until(lambda: keys() == wanted)
@@ -61,7 +62,7 @@ def test_sigterm_finishes_what_is_on_its_way_and_leaves_the_rest(
 ) -> None:
     keito_sandbox.configure(latency=0.1)
     fill(400)
-    process = relay("run_relay(timeout=10, drain=15, ready=lambda url: print('ready', url, flush=True))")
+    process = relay(PATIENT)
     until(lambda: len(keito_sandbox.requests("POST")) > 10)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
