@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -31,7 +31,7 @@ class Charge:
         cost: The same without markup.
         factor: The markup, such as 1.20.
         conversions: One for each currency that had to be converted.
-        is_partial: Whether something is left out for which no exchange rate is known.
+        currencies: Those of the costs.
     """
 
     amount: Decimal
@@ -39,36 +39,42 @@ class Charge:
     cost: Decimal
     factor: Decimal
     conversions: tuple[Converted, ...] = ()
-    is_partial: bool = False
+    currencies: Collection[str] = ()
 
 
-def charge_for(amounts: Mapping[str, Decimal], policy: BillingPolicy, day: date) -> Optional[Charge]:
-    """The charge for costs in any currencies on a day; `None` where there is nothing to charge."""
-    found = {currency: _convert(amount, currency, amounts, policy, day) for currency, amount in amounts.items()}
-    converted = [part for part in found.values() if part is not None]
-    if not converted:
-        return None
+def charges_for(amounts: Mapping[str, Decimal], policy: BillingPolicy, day: date) -> list[Charge]:
+    """The charges for costs in any currencies on a day, one for each currency that is posted: they cannot be added."""
+    parts = [_convert(amount, currency, policy, day) for currency, amount in sorted(amounts.items()) if amount]
+    posted_in: dict[str, list[Converted]] = {}
+    for part in parts:
+        if part is not None:
+            posted_in.setdefault(part.currency, []).append(part)
+    return [_charge(currency, found, policy) for currency, found in posted_in.items()]
+
+
+def has_rates(amounts: Mapping[str, Decimal], policy: BillingPolicy, day: date) -> bool:
+    """Whether all costs can be posted, because nothing is to be converted, or there is a rate for it."""
+    return all(_convert(amount, currency, policy, day) for currency, amount in amounts.items() if amount)
+
+
+def _charge(currency: str, parts: list[Converted], policy: BillingPolicy) -> Charge:
     total = Decimal(0)
-    for part in converted:
+    for part in parts:
         total = EXACT.add(total, part.amount)
     marked = mark_up(total, policy.markup_factor)
-    changed = tuple(part for part in converted if part.currency != part.original_currency)
-    return Charge(marked.amount, converted[0].currency, total, marked.factor, changed, None in found.values())
+    changed = tuple(part for part in parts if part.currency != part.original_currency)
+    return Charge(marked.amount, currency, total, marked.factor, changed, {part.original_currency for part in parts})
 
 
-def _convert(
-    amount: Decimal, currency: str, amounts: Mapping[str, Decimal], policy: BillingPolicy, day: date
-) -> Optional[Converted]:
-    """An amount in the currency that is posted; `None` where no rate is known."""
-    if policy.exchange_rate is not None:
-        try:
-            return convert(amount, policy.exchange_rate, day, currency)
-        except ExchangeRateError as error:
-            _log.warning("LLM cost not billed: %s", error)
-            return None
-    if currency != DOLLARS and len(amounts) > 1:
-        return None  # amounts in two currencies cannot be added
-    return Converted(amount, currency, amount, currency, Decimal(1), day)
+def _convert(amount: Decimal, currency: str, policy: BillingPolicy, day: date) -> Optional[Converted]:
+    """An amount in the currency that is posted; `None` where the rate for that is not known."""
+    if policy.exchange_rate is None:
+        return Converted(amount, currency, amount, currency, Decimal(1), day)
+    try:
+        return convert(amount, policy.exchange_rate, day, currency)
+    except ExchangeRateError as error:
+        _log.warning("LLM cost not billed: %s", error)
+        return None
 
 
 def worth(amount: Decimal, currency: str, wanted: str, rate: Optional[ExchangeRate], day: date) -> Optional[Decimal]:
@@ -90,10 +96,10 @@ def posted(amount: Decimal, decimals: int = 6) -> Decimal:
     return rounded if rounded or not amount else at_least_a_step(amount)
 
 
-def charge_facts(charge: Charge) -> dict[str, Any]:
+def charge_facts(charge: Charge, *, is_one_of_several: bool = False) -> dict[str, Any]:
     """How the charge came to be, for the metadata. Amounts are text: they are exact."""
     facts: dict[str, Any] = {}
-    if charge.currency != DOLLARS:
+    if charge.currency != DOLLARS or is_one_of_several:
         facts["currency"] = charge.currency
     if charge.conversions:
         facts["exchange"] = [

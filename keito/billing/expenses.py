@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Optional
 
-from keito.billing.charge import Charge, charge_facts, charge_for, posted
+from keito.billing.charge import Charge, charge_facts, charges_for, has_rates, posted
 from keito.billing.cost import RunCost
 from keito.billing.metadata import cost_facts, rate_row, readable
 from keito.billing.policy import BillingPolicy
@@ -21,10 +21,19 @@ class Expense:
     Attributes:
         cost: What it is for.
         charge: What the client is charged for that, exactly.
+        part: Which one it is of the expenses for that cost, which are in different currencies.
+        parts: How many those are.
     """
 
     cost: RunCost
     charge: Charge
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def used(self) -> Optional[RunCost]:
+        """What is shown as used. It is in the first part only: otherwise sums would count it twice."""
+        return self.cost if self.part == 0 else None
 
     def body(self, policy: BillingPolicy, total: Optional[Decimal] = None) -> dict[str, Any]:
         """The fields that an expense has beside project, day and metadata.
@@ -36,29 +45,38 @@ class Expense:
         return {
             "expense_category_id": policy.expense_category_id,
             "total_cost": posted(self.charge.amount, policy.cost_decimals) if total is None else total,
-            "notes": readable(_notes(self.cost)),
+            "notes": readable(_notes(self.cost) + (f" (cost in {self.charge.currency})" if self.parts > 1 else "")),
             **({} if policy.billable is None else {"billable": policy.billable}),
         }
 
     def facts(self) -> Mapping[str, Any]:
         """How the amount came to be, for the metadata."""
-        pricing = [rate_row(row) for row in self.cost.rates]
+        is_split = self.parts > 1
+        rates = (row for row in self.cost.rates if not is_split or row.currency in self.charge.currencies)
         # In one record only, the time entry: what is priced later must not be priced twice.
-        facts = {name: value for name, value in cost_facts(self.cost).items() if name != "gaps"}
-        return {**facts, **charge_facts(self.charge), "pricing": pricing}
+        used = {} if self.used is None else cost_facts(self.used)
+        facts = {name: value for name, value in used.items() if name != "gaps"}
+        return {
+            **facts,
+            **charge_facts(self.charge, is_one_of_several=is_split),
+            "part": f"{self.part + 1} of {self.parts}" if is_split else None,
+            "pricing": [rate_row(row) for row in rates],
+        }
 
 
 def expenses_for(cost: RunCost, policy: BillingPolicy, day: date) -> list[Expense]:
-    """The expenses for a cost: one, or one for each model. None where nothing has a price, or it is 0."""
-    charged = ((part, charge_for(part.amounts, policy, day)) for part in _parts(cost, policy))
-    return [Expense(part, charge) for part, charge in charged if charge is not None and charge.amount]
+    """The expenses for a cost: one, or one for each model; in each currency. None for what has no price, or costs 0."""
+    return [
+        Expense(part, charge, number, len(charges))
+        for part in _parts(cost, policy)
+        for charges in [charges_for(part.amounts, policy, day)]
+        for number, charge in enumerate(charges)
+    ]
 
 
 def not_converted(cost: RunCost, policy: BillingPolicy, day: date) -> bool:
     """Whether a part of the cost is left out because no exchange rate is known for it."""
-    amounts = cost.amounts
-    charge = charge_for(amounts, policy, day)
-    return charge.is_partial if charge is not None else any(amounts.values())
+    return not has_rates(cost.amounts, policy, day)
 
 
 def _parts(cost: RunCost, policy: BillingPolicy) -> Iterator[RunCost]:

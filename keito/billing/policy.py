@@ -83,7 +83,8 @@ class BillingPolicy:
         billable: Whether time and expenses are billable; by default Keito decides by project and task.
         timezone: The zone that decides which day a run belongs to, such as "Europe/Berlin". It should be the
             workspace's, whose days `spent_date` means; by default it is this machine's.
-        outcome: Logged once for each run that completes; or a function that is called with the run and its result
+        outcome: Logged once for each run that completes, and not again for runs inside it that are billed by
+            themselves; or a function that is called with the run and its result
             and gives one, several or none.
         session_id: Joins the runs that name no session of their own.
         notes: The text of time entries, such as "{name} for {tenant}: {calls} calls". Fields are `name`, `agent`,

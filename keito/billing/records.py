@@ -17,6 +17,7 @@ from keito.billing.pricing import add_call
 from keito.billing.timesheet import Line, lines_for, work_days
 from keito.metering import AgentRun, Outcome, RunStatus
 from keito.metering.by_hand import EXACT
+from keito.metering.events import CALLS_KEPT
 from keito.outbox import BillingRecord, RecordKind
 
 
@@ -35,7 +36,8 @@ def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
         policy: What it is billed by. Its `rollup` makes no difference here.
 
     Raises:
-        ValueError: The run has not ended.
+        ValueError: The run has not ended; or it has more than 256 calls, and the policy has other prices than the one
+            that it ran under, by which the calls after those were priced at once.
     """
     policy = policy.routed(run)
     return records_with(run, policy, cost_of(run, policy))
@@ -59,9 +61,19 @@ def cost_of(run: AgentRun, policy: BillingPolicy) -> RunCost:
     for call in run.calls:
         add_call(cost, call, policy)
     if isinstance(run.ledger, RunAccount):
+        _check_prices(run.ledger, policy)
         cost.merge(run.ledger.cost)
     cost.add_other(run.other_usage)
     return cost
+
+
+def _check_prices(account: RunAccount, policy: BillingPolicy) -> None:
+    """Refuse to mix prices: what is added up already was priced by the prices of the run's own policy."""
+    if account.cost.calls and policy.prices != account.policy.prices:
+        raise ValueError(
+            f"run {account.run_id} has more than {CALLS_KEPT} calls, of which {account.cost.calls:,} were priced when "
+            "they were made: records of it can only be made with the prices of the policy that it ran under"
+        )
 
 
 def flags_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[str]:
@@ -183,7 +195,7 @@ def _expenses(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[B
         body = {
             **_common(policy, day),
             **expense.body(policy),
-            "metadata": fit({**run_metadata(run, expense.cost), "keito": facts}),
+            "metadata": fit({**run_metadata(run, expense.used), "keito": facts}),
         }
         yield BillingRecord(key, RecordKind.EXPENSE, body)
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from keito.billing.charge import exact_text, posted
 from keito.billing.cost import RunCost
-from keito.billing.expenses import Expense, expenses_for
+from keito.billing.expenses import Expense, expenses_for, not_converted
 from keito.billing.metadata import cost_facts, fit, keito_facts, model_rows, model_totals, readable, short
 from keito.billing.notes import fill
 from keito.billing.timesheet import Line, WorkDay, lines_for
@@ -53,7 +53,7 @@ def _time_entry(
     members = (*window.times.get(billable, ()), *(window.untimed if number == 0 else ()))
     used = window.used if number == 0 else None
     seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
-    whole: dict[str, Any] = {**cost_facts(used), "flags": sorted(window.flags)} if used is not None else {}
+    whole: dict[str, Any] = {**cost_facts(used), "flags": _flags(window)} if used is not None else {}
     facts = keito_facts(key, part=part, duration_s=seconds, rollup=_about(window, len(members)), **whole)
     body = {
         **_common(window),
@@ -96,13 +96,20 @@ def _expense(
     total, before, after = amounts
     carried = {"before": exact_text(before), "after": exact_text(after)} if before or after else None
     about = _about(window, len(window.expenses))
-    facts = keito_facts(key, rollup=about, carried=carried, flags=sorted(window.flags), **expense.facts())
+    facts = keito_facts(key, rollup=about, carried=carried, flags=_flags(window), **expense.facts())
     body = {
         **_common(window),
         **expense.body(window.policy, total),
-        "metadata": fit({**_metadata(window, expense.cost), "keito": facts}),
+        "metadata": fit({**_metadata(window, expense.used), "keito": facts}),
     }
     return BillingRecord(key, RecordKind.EXPENSE, body, members)
+
+
+def _flags(window: Window) -> list[str]:
+    """What the records of the runs would have said, and what only shows in their sum."""
+    wants_expense = window.policy.post.expense and window.policy.expense_category_id is not None
+    is_partial = wants_expense and not_converted(window.cost, window.policy, window.key.day)
+    return sorted(window.flags | ({"no_exchange_rate"} if is_partial else set()))
 
 
 def _about(window: Window, members: int) -> dict[str, Any]:

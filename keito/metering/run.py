@@ -124,6 +124,11 @@ class AgentRun:
         return self.root.status is RunStatus.OPEN
 
     @property
+    def around(self) -> Optional[AgentRun]:
+        """The root whose time stands still while this run lasts, because it is billed by itself."""
+        return self._around
+
+    @property
     def started_at(self) -> datetime:
         """When it began, with time zone."""
         return self._watch.started_at

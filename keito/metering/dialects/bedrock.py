@@ -35,7 +35,10 @@ def converse_usage(usage: object) -> Optional[Usage]:
     counts = Counts(usage)
     plain, made = counts.read("inputTokens"), counts.read("outputTokens")
     read = counts.same(*(field(usage, name) for name in ("cacheReadInputTokens", "cacheReadInputTokenCount")))
-    lives = {text(field(row, "ttl")): counts.whole(field(row, "inputTokens")) for row in _details(usage)}
+    lives: dict[Optional[str], int] = {}
+    for row in _details(usage):
+        life = text(field(row, "ttl"))
+        lives[life] = lives.get(life, 0) + counts.whole(field(row, "inputTokens"))
     written = counts.same(
         *(field(usage, name) for name in ("cacheWriteInputTokens", "cacheWriteInputTokenCount"))
     ) or sum(lives.values())

@@ -393,3 +393,19 @@ def test_a_window_that_cannot_be_billed_is_counted_and_spares_the_others(
     assert kinds(kept.records) == ["time_entry"]
     assert (report.dropped, report.complete) == (1, False)
     assert "cannot be billed" in caplog.text
+
+
+def test_a_fixed_outcome_is_not_repeated_by_a_run_inside_that_is_billed_by_itself(
+    policy: BillingPolicy, kept: Any
+) -> None:
+    routes = {"own": replace(policy, project_id="own", outcome=Outcome("own"))}
+    billing = AgentBilling(
+        policy, delivery=kept, outcome=Outcome("done", 2), resolve=lambda run: routes.get(run.name or "")
+    )
+    with billing.run("outer"):
+        with billing.run("inner", project_id="other"):
+            pass
+        with billing.run("own", task_id="t"):
+            pass
+    found = [(r.body["project_id"], r.body["metadata"]["outcome_type"]) for r in kept.records if "outcome" in r.key]
+    assert found == [("own", "own"), ("proj", "done")]

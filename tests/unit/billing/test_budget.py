@@ -9,6 +9,7 @@ import pytest
 from keito import KeitoError
 from keito.billing import AgentBilling, BillingPolicy, Budget, KeitoBudgetExceeded
 from keito.metering import AgentRun, check_budget
+from keito.pricing import ExchangeRate, ModelPrice, PriceTable
 
 
 @pytest.fixture
@@ -185,3 +186,63 @@ def test_errors_of_budgets_stay_inside(start: Any, monkeypatch: pytest.MonkeyPat
     with billing.run() as run:
         call(run)
     assert billing.guard.count >= 1
+
+
+def test_the_cost_of_other_usage_counts(start: Any) -> None:
+    with start(Budget(max_cost=1, stop=True)).run() as run:
+        run.record_usage("search", cost="0.6")
+        run.check_budget()
+        run.child().record_usage("search", cost="0.4")
+        with pytest.raises(KeitoBudgetExceeded, match=r"cost 1\.0 of 1"):
+            run.check_budget()
+
+
+HOUSE = PriceTable([ModelPrice("house-llm", input=Decimal(2))], currency="EUR")
+
+
+def _spend_euros_and_dollars(run: AgentRun) -> None:
+    run.record_llm_call(provider="house", model="house-llm", input_tokens=10**6)  # 2 EUR
+    call(run, cost="1")
+
+
+@pytest.mark.parametrize(
+    ("rate", "currency", "says"),
+    [
+        (None, "EUR", r"cost 2(\.0+)? of 1"),
+        (None, None, r"cost 2(\.0+)? of 1"),  # of the user's own prices
+        (None, "USD", r"cost 1(\.0+)? of 1"),
+        (Decimal("0.5"), "EUR", r"cost 2\.50* of 1"),
+        (Decimal("0.5"), "USD", r"cost 5(\.0+)? of 1"),
+    ],
+)
+def test_costs_in_two_currencies_are_not_added_without_a_rate(start: Any, rate: Any, currency: Any, says: str) -> None:
+    exchange_rate = None if rate is None else ExchangeRate("EUR", rate)
+    budget = Budget(max_cost=1, stop=True, currency=currency)
+    with start(budget, prices=HOUSE, exchange_rate=exchange_rate).run() as run:
+        _spend_euros_and_dollars(run)
+        with pytest.raises(KeitoBudgetExceeded, match=says):
+            run.check_budget()
+
+
+def test_a_cost_that_cannot_be_converted_has_no_price_for_the_budget(start: Any) -> None:
+    with start(Budget(max_cost=100, unpriced="refuse", stop=True), prices=HOUSE).run() as run:
+        run.record_usage("search", cost="1")
+        with pytest.raises(KeitoBudgetExceeded, match="is not known"):
+            run.check_budget()
+
+
+def test_a_budget_has_a_currency() -> None:
+    with pytest.raises(ValueError, match="ISO code"):
+        Budget(max_cost=1, currency="euros")
+
+
+def test_a_fuller_report_counts_in_place_of_the_first(start: Any) -> None:
+    with start(Budget(max_cost=3, max_tokens=100, max_calls=2, unpriced="refuse", stop=True)).run() as run:
+        run.record_llm_call(provider="x", model="m", response_id="msg_01XFDUDYJgAACzvnptvVoYEL")
+        with pytest.raises(KeitoBudgetExceeded, match="price of 1"):
+            run.check_budget()
+        run.record_llm_call(model="m", input_tokens=99, reported_cost="2", response_id="msg_01XFDUDYJgAACzvnptvVoYEL")
+        run.check_budget()  # one call of 99 tokens
+        run.record_usage("search", cost="1")
+        with pytest.raises(KeitoBudgetExceeded, match="cost 3 of 3"):
+            run.check_budget()

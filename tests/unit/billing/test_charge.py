@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keito.billing import BillingPolicy, records_for
-from keito.billing.charge import charge_for, posted
+from keito.billing.charge import charges_for, posted
 from keito.metering import AgentRun
 from keito.outbox import RecordKind
 from keito.pricing import ExchangeRate, ModelPrice, PriceTable
@@ -81,10 +81,48 @@ def test_costs_in_two_currencies_become_one_amount_with_a_rate(policy: BillingPo
     assert body["total_cost"] == Decimal("2.9")
     assert body["metadata"]["keito"]["costs"] == {"EUR": "2", "USD": "1"}
     assert "cost_usd" not in body["metadata"]["model"]
-    without = expense(run, replace(mixed, exchange_rate=None))
-    assert without is not None
-    assert without["total_cost"] == 1  # dollars; euros cannot be added to them
-    assert without["metadata"]["keito"]["flags"] == ["no_exchange_rate"]
+
+
+@pytest.mark.parametrize(("per", "models"), [("run", ["house-llm and 1 more"] * 2), ("model", ["house-llm", "m"])])
+def test_costs_in_two_currencies_become_two_expenses_without_a_rate(
+    policy: BillingPolicy, per: Any, models: "list[str]"
+) -> None:
+    run = AgentRun("x", uid="u")
+    run.record_llm_call(provider="house", model="house-llm", input_tokens=10**6)
+    run.record_llm_call(provider="x", model="m", input_tokens=5, reported_cost="1")
+    run.end(elapsed_ns=1)
+    (_, euros, dollars) = records_for(run, replace(policy, prices=HOUSE, expense_per=per, markup=2))
+    assert (euros.key, dollars.key) == ("u-expense-0", "u-expense-1")
+    assert (euros.body["total_cost"], dollars.body["total_cost"]) == (4, 2)
+    assert [record.body["notes"].split(":")[0] for record in (euros, dollars)] == models
+    facts = [record.body["metadata"]["keito"] for record in (euros, dollars)]
+    assert [(fact.get("currency", "USD"), len(fact["pricing"])) for fact in facts] == [("EUR", 1), ("USD", 1)]
+    assert sum(record.body["metadata"].get("model", {}).get("tokens_in", 0) for record in (euros, dollars)) == 10**6 + 5
+    assert not any("flags" in fact for fact in facts)
+
+
+def test_one_model_with_two_currencies_becomes_two_expenses_and_shows_its_tokens_once(policy: BillingPolicy) -> None:
+    run = AgentRun(uid="u")
+    run.record_llm_call(provider="x", model="m", input_tokens=5, reported_cost="1")
+    run.record_llm_call(provider="house", model="house-llm", input_tokens=10**6)
+    run.record_usage("search", cost="0.5")
+    run.end(elapsed_ns=1)
+    (_, euros, dollars) = records_for(run, replace(policy, prices=HOUSE))
+    assert (euros.body["total_cost"], dollars.body["total_cost"]) == (2, Decimal("1.5"))
+    assert [record.body["metadata"]["keito"]["part"] for record in (euros, dollars)] == ["1 of 2", "2 of 2"]
+    assert "model" not in dollars.body["metadata"]
+    assert euros.body["notes"].endswith("(cost in EUR)")
+
+
+def test_what_the_rate_is_not_for_is_flagged_and_the_rest_is_posted(policy: BillingPolicy) -> None:
+    run = AgentRun()
+    run.record_llm_call(provider="house", model="house-llm", input_tokens=10**6)
+    run.record_llm_call(provider="x", model="m", input_tokens=5, reported_cost="1")
+    run.end(elapsed_ns=1)
+    pounds = ExchangeRate("GBP", Decimal("0.8"))
+    (_, posted_one) = records_for(run, replace(policy, prices=HOUSE, exchange_rate=pounds))
+    assert posted_one.body["total_cost"] == Decimal("0.8")
+    assert posted_one.body["metadata"]["keito"]["flags"] == ["no_exchange_rate"]
 
 
 def test_own_prices_in_one_currency_need_no_rate(policy: BillingPolicy) -> None:
@@ -121,6 +159,6 @@ def test_precision(amount: str, decimals: int, sent: str) -> None:
 def test_a_charge_is_exact(
     policy: BillingPolicy, amounts: "dict[str, Decimal]", factor: Decimal, rate: Decimal
 ) -> None:
-    charged = charge_for(amounts, replace(policy, markup=factor, exchange_rate=ExchangeRate("EUR", rate)), DAY)
+    charged = charges_for(amounts, replace(policy, markup=factor, exchange_rate=ExchangeRate("EUR", rate)), DAY)
     exact = (amounts.get("USD", Decimal(0)) * rate + amounts.get("EUR", Decimal(0))) * factor
-    assert (charged.amount if charged is not None else 0) == exact
+    assert [charge.amount for charge in charged] == ([exact] if exact else [])

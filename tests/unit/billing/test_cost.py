@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -192,3 +193,18 @@ def test_a_call_whose_counts_are_no_numbers_does_not_cost_the_run_its_bill(caplo
     (gap,) = time.body["metadata"]["keito"]["unpriced"]
     assert (gap["model"], gap["calls"]) == ("gpt-5", 1)
     assert "gpt-5" in caplog.text
+
+
+def test_records_by_other_prices_are_refused_where_calls_were_priced_already(policy: BillingPolicy, kept: Any) -> None:
+    cheap = PriceTable([ModelPrice("m", input=Decimal(1))])
+    dear = replace(policy, prices=PriceTable([ModelPrice("m", input=Decimal(9))]))
+    billing = AgentBilling(policy, delivery=kept, prices=cheap)
+    few, many = billing.start(), billing.start()
+    for run, calls in ((few, 256), (many, 300)):
+        for _ in range(calls):
+            run.record_llm_call(model="m", input_tokens=10**6)
+        run.end()
+    assert records_for(few, dear)[-1].body["total_cost"] == 9 * 256
+    assert records_for(many, replace(policy, prices=cheap, markup=2))[-1].body["total_cost"] == 600
+    with pytest.raises(ValueError, match="44 were priced when they were made"):
+        records_for(many, dear)

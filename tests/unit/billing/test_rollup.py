@@ -15,6 +15,7 @@ from keito.billing.records import cost_of
 from keito.billing.rollup import Rollup
 from keito.metering import AgentRun, RunStatus
 from keito.outbox import BillingRecord, RecordKind
+from keito.pricing import ExchangeRate, ModelPrice, PriceTable
 from keito.types.given import METADATA_LIMIT, encode
 
 MINUTE = 60 * 10**9
@@ -334,3 +335,31 @@ def test_the_alarm_sends_windows_that_are_over(
     clock.now = now + timedelta(hours=1)
     billing._postings._alarm.set(now)
     eventually(lambda: len(kept.records) == 1)
+
+
+def test_runs_in_two_currencies_are_two_expenses_of_the_window(rollup: Rollup, hourly: BillingPolicy) -> None:
+    euros = replace(hourly, prices=PriceTable([ModelPrice("house-llm", input=Decimal(2))], currency="EUR"))
+    house = AgentRun("work", agent_id="support-bot", started_at=NINE)
+    house.record_llm_call(model="house-llm", input_tokens=10**6)
+    house.end(elapsed_ns=MINUTE)
+    add(rollup, euros, run_of(cost="1"), house)
+    expenses = [record for record in rollup.close_windows() if record.kind is RecordKind.EXPENSE]
+    assert [(record.body["metadata"]["keito"]["currency"], record.body["total_cost"]) for record in expenses] == [
+        ("EUR", 2),
+        ("USD", 1),
+    ]
+    assert [len(record.members) for record in expenses] == [2, 0]
+
+
+def test_what_only_the_sum_cannot_convert_is_flagged_on_the_window(rollup: Rollup, hourly: BillingPolicy) -> None:
+    days: list[object] = []
+
+    def rate(day: object) -> Decimal:
+        days.append(day)
+        if len(days) > 1:
+            raise KeyError(day)
+        return Decimal(2)
+
+    add(rollup, replace(hourly, exchange_rate=ExchangeRate("EUR", rate)), run_of(cost="1"))
+    (time,) = rollup.close_windows()
+    assert time.body["metadata"]["keito"]["flags"] == ["no_exchange_rate"]

@@ -67,6 +67,7 @@ def test_whatever_changes_the_rates_is_in_the_tier(about: Any, tier: Optional[st
     ("usage", "expected"),
     [
         ({"inputTokens": 1, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}]}, (5, 4, 4)),
+        ({"inputTokens": 1, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}] * 2}, (9, 8, 8)),
         ({"inputTokens": 1, "cacheWriteInputTokens": None, "cacheDetails": None}, (1, 0, 0)),
         ({"inputTokens": 1, "cacheWriteInputTokens": 4, "cacheDetails": []}, (5, 4, 0)),
     ],

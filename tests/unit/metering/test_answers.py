@@ -1,0 +1,139 @@
+"""Two reports of one answer are one call, and two answers are two, whatever the ids."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from keito.billing import AgentBilling, BillingPolicy
+from keito.metering import AgentRun, LLMCall, NoUsage, Usage
+from keito.metering.wrappers.pending import PendingCall
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+UNIQUE = "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"
+
+
+def call(answer: str, tokens: "int | None" = 10, *, at: float = 0, took: float = 1, **fields: Any) -> LLMCall:
+    begun = NOON + timedelta(seconds=at)
+    usage = None if tokens is None else Usage(tokens, 5)
+    no_usage = NoUsage.NOT_REPORTED if usage is None else None
+    given = {"served_model": "m", **fields}
+    return LLMCall(begun, begun + timedelta(seconds=took), usage=usage, no_usage=no_usage, response_id=answer, **given)
+
+
+def counted(*calls: LLMCall) -> "list[bool]":
+    run = AgentRun()
+    return [run.record(one) for one in calls]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"served_model": "gpt-4o-2024-08-06", "requested_model": "gpt-4o"}, {"served_model": "gpt-4o"}),
+        ({"served_model": "gpt-4o-2024-08-06"}, {"served_model": None, "requested_model": "openai/gpt-4o"}),
+        ({"served_model": "gpt-4o", "requested_model": "our-deployment"}, {"served_model": "our-deployment"}),
+        (
+            {"served_model": "claude-3-5-sonnet-20241022"},
+            {"served_model": "us.anthropic.claude-3-5-sonnet-20241022-v2:0"},
+        ),
+        ({"served_model": "gemini-2.0-flash-001"}, {"served_model": "models/gemini-2.0-flash"}),
+        ({"served_model": None}, {"served_model": "anything"}),
+    ],
+)
+@pytest.mark.parametrize("answer", [UNIQUE, "chatcmpl-17"])
+def test_a_wrapper_and_a_framework_name_the_model_in_their_own_ways(
+    one: "dict[str, Any]", other: "dict[str, Any]", answer: str
+) -> None:
+    assert counted(call(answer, **one), call(answer, **other)) == [True, False]
+    assert counted(call(answer, **other), call(answer, **one)) == [True, False]
+
+
+@pytest.mark.parametrize("answer", ["chatcmpl-17", "1", "chatcmpl-1763640000", "cmpl-0001", "chatcmpl-1763640000123"])
+def test_ids_of_small_servers_collide(answer: str) -> None:
+    assert counted(call(answer, 10), call(answer, 11), call(answer, 12), call(answer, 11)) == [True, True, True, False]
+    assert counted(call(answer), call(answer, served_model="other")) == [True, True]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "gpt-4", "gpt-4.1", "gpt-4-32k", "o4-mini"])
+def test_another_model_is_another_answer(model: str) -> None:
+    assert counted(call(UNIQUE, served_model="gpt-4o"), call(UNIQUE, served_model=model)) == [True, True]
+
+
+def test_without_tokens_short_ids_are_told_apart_by_time() -> None:
+    assert counted(call("chatcmpl-17", None, at=0), call("chatcmpl-17", 10, at=60)) == [True, True]
+    run = AgentRun()
+    assert run.record(call("chatcmpl-17", None, at=0, took=3))
+    assert run.record(call("chatcmpl-17", 10, at=1))
+    assert [one.usage for one in run.calls] == [Usage(10, 5)]
+
+
+def test_a_fuller_second_report_takes_the_place_of_the_first() -> None:
+    run = AgentRun()
+    assert run.record(call(UNIQUE, None, provider="openai", requested_model="our-deployment", served_model=None))
+    assert run.record(call(UNIQUE, 10, tier="flex", served_model="our-deployment"))
+    assert not run.record(call(UNIQUE, 10, served_model="our-deployment"))
+    (one,) = run.calls
+    assert (one.usage, one.no_usage, one.provider, one.tier) == (Usage(10, 5), None, "openai", "flex")
+    assert run.repeated_calls == 2
+
+
+def test_a_whole_answer_takes_the_place_of_a_part_of_it() -> None:
+    run = AgentRun()
+    assert run.record(call(UNIQUE, 10, partial=True))
+    assert run.record(call(UNIQUE, 12))
+    assert not run.record(call(UNIQUE, 11, partial=True))
+    assert [(one.usage, one.partial) for one in run.calls] == [(Usage(12, 5), False)]
+
+
+def test_a_second_report_without_tokens_changes_nothing() -> None:
+    run = AgentRun()
+    run.record(call(UNIQUE))
+    assert not run.record(call(UNIQUE, None))
+    assert [one.usage for one in run.calls] == [Usage(10, 5)]
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def deliver(self, records: Any) -> None:
+        self.records += records
+
+    accept = deliver
+
+    def flush(self, timeout: float = 10.0) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def test_tokens_that_come_late_are_priced_exactly_beyond_the_calls_that_are_kept() -> None:
+    pytest.importorskip("genai_prices")
+    kept = _Kept()
+    billing = AgentBilling(BillingPolicy("proj", "task", "cat"), delivery=kept)
+    sonnet = {"provider": "anthropic", "served_model": "claude-sonnet-4-20250514"}
+    ids = [f"msg_01XFDUDYJgAACzvnptvV{number:04}" for number in range(900)]
+    with billing.run() as run:
+        for answer in ids:
+            run.record(call(answer, None, **sonnet))
+        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [True] * 900
+        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [False] * 900
+    (_, expense) = kept.records
+    assert expense.body["total_cost"] * 10**6 == 900 * (1_000 * 3 + 5 * 15)
+    facts = expense.body["metadata"]["keito"]
+    # Beyond 512 calls the report without tokens cannot be taken back: it stays, and says so.
+    assert facts["calls"] == 900 + (900 - 512)
+    assert facts["unpriced"] == [{"model": sonnet["served_model"], "reason": "not reported", "calls": 900 - 512}]
+
+
+def test_an_open_stream_is_recorded_into_the_supplement_of_its_run() -> None:
+    kept = _Kept()
+    billing = AgentBilling(BillingPolicy("proj", "task", "cat"), delivery=kept)
+    with billing.run() as run:
+        from keito.metering.wrappers.endpoints import ENDPOINTS
+
+        pending = PendingCall(run, ENDPOINTS["openai"]["/chat/completions"], "openai", "gpt-5-mini")
+    pending.answered({"id": UNIQUE, "model": "gpt-5-mini", "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    billing.close()
+    assert [record.key for record in kept.records[1:]] == [f"{run.uid}-late-0-expense-0"]
