@@ -13,6 +13,7 @@ from keito.cli.records import undelivered
 from keito.cli.screen import Json, print_json, say, screen
 from keito.cli.store import Url, opened
 from keito.cli.whoami import client_of_environment
+from keito.outbox.destination import destination_of
 
 if TYPE_CHECKING:
     from keito.outbox.delivery import FlushReport
@@ -26,9 +27,12 @@ _GLANCE = 0.1
 
 def flush(timeout: Timeout = 60.0, url: Url = None, output: Json = False) -> None:
     """Send what waits, and what is held, to the account of the API key. Exit status 1 when something stays behind."""
+    from keito.cli.chores import chores  # noqa: PLC0415 - brings the billing along
     from keito.outbox.durable import OutboxDelivery  # noqa: PLC0415 - brings the relay along
 
     with client_of_environment() as client, opened(url) as store:
+        for chore in chores(store, destination_of(client)):
+            chore()
         delivery = OutboxDelivery(store, client)
         try:
             report = _watched(delivery, timeout, hidden=output)

@@ -24,6 +24,7 @@ def relay(
     drain: Annotated[float, typer.Option(min=0, help="Seconds that requests have to end after SIGTERM.")] = 20.0,
 ) -> None:
     """Send what is in the outbox until SIGTERM or Ctrl-C. Any number of relays may work on one outbox."""
+    from keito.cli.chores import chores  # noqa: PLC0415 - brings the billing along
     from keito.outbox.service import run_relay  # noqa: PLC0415 - brings the relay along
 
     def ready(address: str) -> None:
@@ -40,5 +41,6 @@ def relay(
             concurrency=concurrency,
             quiet=quiet,
             drain=drain,
+            chores=chores,
             ready=ready,
         )

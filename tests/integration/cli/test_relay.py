@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import httpx
 import pytest
 
+from keito.billing import BillingPolicy
+from keito.billing.records import cost_of
+from keito.billing.recovery import bill_of
+from keito.metering import AgentRun
+from keito.outbox.destination import destination
 from keito.outbox.stored import RecordState
 
 pytestmark = [
@@ -95,3 +104,46 @@ def test_what_keeps_it_from_starting_is_one_sentence(shell, sandbox, monkeypatch
     said = shell("relay")
     assert (said.status, said.out) == (1, "")
     assert reason in said.err
+
+
+ABANDONED = """
+import time
+from keito.billing import AgentBilling
+billing = AgentBilling(deliver="by_relay")
+run = billing.start("Ticket 4821")
+run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1_000_000)
+time.sleep(60)
+"""
+
+
+def journalled(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT count(*) FROM events").fetchone()[0]
+
+
+def test_it_bills_a_run_whose_process_was_killed(relay, store, outbox_file, keito_client, program_environment) -> None:
+    assert store.counts()  # the file has its tables
+    command = [sys.executable, "-c", ABANDONED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=program_environment()) as agent:
+        try:
+            eventually(lambda: journalled(outbox_file) > 0)
+        finally:
+            agent.kill()
+    relay()
+    eventually(lambda: store.counts()[RecordState.DELIVERED] == 2)
+    (entry,) = keito_client.time_entries.list()
+    assert (entry.notes, entry.metadata["keito"]["status"]) == ("Ticket 4821", "abandoned")
+    (expense,) = keito_client.expenses.list()
+    assert expense.total_cost == 0.25
+
+
+def test_flush_closes_the_windows_of_rollups_that_are_over(shell, store, sandbox, keito_client) -> None:
+    policy = BillingPolicy.from_env(rollup="hour")
+    run = AgentRun("Ticket 4821", started_at=datetime.now(timezone.utc) - timedelta(hours=3))
+    run.end(elapsed_ns=36 * 10**9)
+    records, shares = bill_of(run, policy, cost_of(run, policy))
+    store.add(records, destination(sandbox.url, sandbox.account_id), run_id=run.uid, shares=shares)
+    assert store.counts()[RecordState.PENDING] == 0
+    assert shell("outbox", "flush").out == "1 delivered\n"
+    (entry,) = keito_client.time_entries.list()
+    assert entry.metadata["keito"]["rollup"]["per"] == "hour"
