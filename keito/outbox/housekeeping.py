@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from keito.outbox.store import Store
+
+_log = logging.getLogger("keito.billing")
 
 Chore = Callable[[], Optional[float]]
 """Something to do from time to time; answers in how many seconds to do it again, `None` if it has nothing to do."""
@@ -25,6 +28,11 @@ class _Due:
     chore: Chore
     at: float
     has_work: bool = False
+
+    def do(self, now: float) -> None:
+        seconds = self.chore()
+        self.has_work = seconds is not None
+        self.at = now + (_CHORES_EVERY if seconds is None else seconds)
 
 
 class Housekeeping:
@@ -65,13 +73,13 @@ class Housekeeping:
     def do(self) -> float:
         """Do what is due; answers in how many seconds something is due again."""
         now = self._clock()
-        every = [*self._own, *self._chores]
-        for due in every:
+        for due in self._own:
             if due.at <= now:
-                seconds = due.chore()
-                due.has_work = seconds is not None
-                due.at = now + (_CHORES_EVERY if seconds is None else seconds)
-        return max(0.0, min(due.at for due in every) - now)
+                due.do(now)
+        for due in self._chores:
+            if due.at <= now:
+                _try(due, now)
+        return max(0.0, min(due.at for due in (*self._own, *self._chores)) - now)
 
     def _expire(self) -> float:
         self._store.expire(self._destination, self._quiet)
@@ -80,3 +88,12 @@ class Housekeeping:
     def _prune(self) -> float:
         self._store.prune(KEEP_DELIVERED)
         return _PRUNE_EVERY
+
+
+def _try(due: _Due, now: float) -> None:
+    """Do a chore, whose failure must not keep records from being sent."""
+    try:
+        due.do(now)
+    except Exception:
+        _log.exception("A chore of the outbox failed, and is tried again in %.0f seconds", _CHORES_EVERY)
+        due.at = now + _CHORES_EVERY

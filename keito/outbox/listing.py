@@ -83,12 +83,16 @@ class Listing:
             KeitoError: It could not be read.
         """
         first = self._read(PAGE_SIZES[0])
-        if first.at_once or all(record.key in first.ids for record in self.records):
+        if first.at_once or self._has_all(first.ids):
             return first.ids
         second = self._read(PAGE_SIZES[1])
-        if not (first.complete and second.complete):
+        ids = {key: _together(first, second, key) for key in {**first.ids, **second.ids}}
+        if not (first.complete and second.complete) and not self._has_all(ids):
             raise IncompleteListingError("the list changed while it was read")
-        return {key: _together(first, second, key) for key in {**first.ids, **second.ids}}
+        return ids
+
+    def _has_all(self, ids: Mapping[str, Sequence[str]]) -> bool:
+        return all(record.key in ids for record in self.records)
 
     def _read(self, size: int) -> Found:
         wanted = {record.key for record in self.records}
