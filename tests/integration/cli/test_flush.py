@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from keito.outbox.record import RecordKind
@@ -57,3 +61,34 @@ def test_without_a_key_nothing_is_tried(shell, put, monkeypatch) -> None:
     monkeypatch.delenv("KEITO_API_KEY")
     said = shell("outbox", "flush")
     assert (said.status, said.err) == (1, "keito: no api_key: pass api_key=... or set KEITO_API_KEY\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals there")
+def test_at_a_terminal_a_bar_shows_how_far_it_is(put, sandbox, program_environment) -> None:
+    import pty
+
+    for number in range(20):
+        put(f"k{number}")
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "keito", "outbox", "flush"]
+    environment = program_environment(TERM="xterm", COLUMNS="100")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=environment, text=True) as process:
+        out, _ = process.communicate(timeout=30)
+    os.close(follower)
+    shown = drained(leader)
+    assert (process.returncode, out) == (0, "20 delivered\n")
+    assert "Sending" in shown
+    assert "20/20" in shown
+
+
+def drained(leader: int) -> str:
+    """What a terminal was told."""
+    told = b""
+    try:
+        while piece := os.read(leader, 4096):
+            told += piece
+    except OSError:  # how Linux says that nobody writes any more
+        pass
+    finally:
+        os.close(leader)
+    return told.decode(errors="replace")
