@@ -19,6 +19,9 @@ _MOST_ALIKE = 16
 _LEAST_SPECIFIC = 12
 """Letters and digits of an id that no other answer has. Ollama draws `chatcmpl-` and a number below 1,000."""
 
+_MOST_COUNTED = 20
+"""The same of digits alone: nanoseconds since 1970 have 19."""
+
 _KIND = re.compile(r"^[a-z]+[-_]")
 _PROVIDERS = re.compile(r"^(?:[a-z]{2,}\.)+(?=[a-z])")
 _EDITION = re.compile(r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{3,8}|latest))?(?:-v\d+)?(?::.*)?$")
@@ -152,7 +155,7 @@ def _base(name: str) -> str:
 def _is_specific(answer: str) -> bool:
     """Whether nobody else can have this id. Numbers that count, or that tell the time, are not enough."""
     drawn = re.sub(r"[^0-9A-Za-z]", "", _KIND.sub("", answer))
-    return len(drawn) >= _LEAST_SPECIFIC and not drawn.isdigit()
+    return len(drawn) >= (_MOST_COUNTED if drawn.isdigit() else _LEAST_SPECIFIC)
 
 
 def _aware(moment: datetime) -> datetime:
