@@ -10,7 +10,7 @@ if sys.version_info < (3, 10):  # the extra installs nothing there
 if TYPE_CHECKING:
     from keito_crewai.billed import BilledAgent, BilledCrew, BilledFlow, billed_agent
     from keito_crewai.installing import install, uninstall
-    from keito_crewai.unattributed import UnattributedUsage, unattributed
+    from keito_crewai.lost import UnattributedUsage, unattributed
 
 __all__ = [
     "BilledAgent",
@@ -27,10 +27,10 @@ _PLACES = {
     "BilledAgent": "billed",
     "BilledCrew": "billed",
     "BilledFlow": "billed",
-    "UnattributedUsage": "unattributed",
+    "UnattributedUsage": "lost",
     "billed_agent": "billed",
     "install": "installing",
-    "unattributed": "unattributed",
+    "unattributed": "lost",
     "uninstall": "installing",
 }
 

@@ -60,12 +60,12 @@ class CallsBelow(FrameworkCall):
             while len(self._reports) > _KEPT:
                 self._reports.popitem(last=False)
 
-    def leave(self) -> None:
+    def leave(self, response_id: Optional[str] = None) -> None:  # noqa: ARG002 - it has many
         """End the execution."""
         self._ended = True
 
-    def has(self, call: str, response_id: Optional[str]) -> bool:
-        """Whether the answer that CrewAI reports for a call was recorded below already."""
+    def ids_of(self, call: str) -> Optional[frozenset[str]]:
+        """The ids of the answers that were recorded below for a call; `None` if nothing was."""
         with self._lock:
             ids = self._reports.get(call)
-        return ids is not None and (response_id is None or not ids or response_id in ids)
+            return None if ids is None else frozenset(ids)

@@ -83,12 +83,15 @@ class CallTable:
         if recorded is not None:
             self._record(recorded)
 
-    def counted(self, call_id: str) -> None:
-        """A call has ended that was recorded elsewhere."""
+    def counted(self, call_id: str) -> bool:
+        """A call has ended that was recorded elsewhere; answers whether this is its first end."""
         with self._changed:
             self._close(call_id)
+            if call_id in self._counted:
+                return False
             self._without.pop(call_id, None)
             _remember(self._counted, call_id)
+            return True
 
     def wait(self, until: float) -> bool:
         """Wait until no call is open, or the monotonic clock shows `until`; answers whether none is."""

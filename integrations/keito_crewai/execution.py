@@ -70,7 +70,7 @@ class Execution:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        run = self._end(error)
+        run = self._leave()
         if run is not None:
             self._settle(error)
             self._binding.billing.finish(run, self._status(error))
@@ -88,7 +88,7 @@ class Execution:
         from anyio import CancelScope  # noqa: PLC0415 - a program without async code does without
         from anyio.to_thread import run_sync  # noqa: PLC0415
 
-        run = self._end(error)
+        run = self._leave()
         if run is not None:
             with CancelScope(shield=True):
                 await run_sync(self._settle, error)
@@ -108,7 +108,7 @@ class Execution:
         self._session = session
         self._context.enter_context(inside(session))
 
-    def _end(self, error: Optional[BaseException]) -> Optional[AgentRun]:
+    def _leave(self) -> Optional[AgentRun]:
         """Leave the context; answers the run, if there is one."""
         self._context.close()
         if self._run is not None:

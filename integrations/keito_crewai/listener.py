@@ -17,8 +17,8 @@ from keito_crewai.binding import current_binding, is_installed
 from keito_crewai.calls import EndedCall
 from keito_crewai.framework import bus, execution_id, is_internal, is_replaying, optional
 from keito_crewai.lineage import Orphan, lineage
+from keito_crewai.lost import add_unattributed
 from keito_crewai.session import Session, is_outside, open_sessions
-from keito_crewai.unattributed import add_unattributed
 
 _log = logging.getLogger("keito.billing")
 

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from functools import reduce
+from operator import add
 from typing import Any, Optional, Union
 from weakref import WeakSet
 
 from keito.billing.account import RunAccount
-from keito.metering import AgentRun, LLMCall, NoUsage
+from keito.metering import AgentRun, LLMCall, NoUsage, Usage
 from keito_crewai.below import CallsBelow
 from keito_crewai.binding import Binding
 from keito_crewai.calls import CallTable, EndedCall
@@ -63,11 +65,11 @@ class Session:
 
     def ended(self, call_id: str, ended: EndedCall) -> None:
         """A model call has ended."""
-        if self.below.has(call_id, ended.call.response_id):
-            self.calls.counted(call_id)
-            self._count(ended)
-        else:
+        ids, own = self.below.ids_of(call_id), ended.call.response_id
+        if ids is None or (own is not None and ids and own not in ids):
             self.calls.ended(call_id, ended)
+        elif self.calls.counted(call_id):
+            self.tally.call(ended.role, ended.task_id, ended.call.usage or self._usage_of(ids))
 
     def settle(self, patience: float) -> None:
         """Wait for the events that are on their way, and record what has no tokens. Everything is in the run then."""
@@ -87,11 +89,12 @@ class Session:
         open_sessions.discard(self)
         self.run.root.details.update(self.tally.details())
 
+    def _usage_of(self, ids: frozenset[str]) -> Optional[Usage]:
+        found = [call.usage for call in self.run.calls if call.response_id in ids and call.usage is not None]
+        return reduce(add, found) if found else None
+
     def _record(self, ended: EndedCall) -> None:
         self._recorded += self.run.record(ended.call)
-        self._count(ended)
-
-    def _count(self, ended: EndedCall) -> None:
         self.tally.call(ended.role, ended.task_id, ended.call.usage)
         if ended.call.usage is None and ended.call.no_usage is not NoUsage.FAILED:
             reason = SILENT if ended.call.operation == _UNHEARD else str(ended.call.no_usage)

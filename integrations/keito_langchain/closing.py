@@ -25,7 +25,8 @@ def call_of(
     start: ModelStart, answer: Answer, error: Optional[BaseException] = None, no_usage: Optional[NoUsage] = None
 ) -> LLMCall:
     """The call that began with `start` and ended with `answer`, or with `error`."""
-    start.call.leave()
+    response_id = answer.response_id or start.call.response_id
+    start.call.leave(response_id)
     usage = answer.usage
     return LLMCall(
         start.at,
@@ -38,7 +39,7 @@ def call_of(
         answer.tier,
         answer.cached,
         None if error is None else type(error).__name__,
-        response_id=answer.response_id or start.call.response_id,
+        response_id=response_id,
         partial=error is not None and usage is not None,
     )
 

@@ -46,9 +46,15 @@ class FrameworkCall:
         _call.set(call)
         return call
 
-    def leave(self) -> None:
-        """End it. The context may be another one by now, so the variable keeps it, and it is ignored."""
+    def leave(self, response_id: Optional[str] = None) -> None:
+        """End it. The context may be another one by now, so the variable keeps it, and it is ignored.
+
+        Args:
+            response_id: The id of the answer, as far as it is known. A framework around this one is told.
+        """
         self._is_open = False
+        if self.outer is not None and self.outer.is_open:
+            self.outer.reported(response_id)
 
     def reported(self, response_id: Optional[str]) -> None:
         """A framework inside of this call has reported it; a metered client sets `response_id` instead."""

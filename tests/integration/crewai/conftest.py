@@ -136,10 +136,10 @@ def on_this_machine() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_swallowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from keito_crewai import listener, session, unattributed, uninstall
+    from keito_crewai import listener, lost, session, uninstall
 
     monkeypatch.setattr(session, "_warned", set())
-    unattributed._rows.clear()
+    lost._rows.clear()
     before = listener.guard.count
     yield
     uninstall()
@@ -185,7 +185,7 @@ def billing(make_billing: Callable[..., AgentBilling]) -> AgentBilling:
 def bill(keito_client: Keito, make_billing: Callable[..., AgentBilling]) -> Callable[..., Bill]:
     def read(*billings: AgentBilling, **query: Any) -> Bill:
         for billing in billings:
-            assert billing.flush().complete
+            assert billing.flush(60).complete
         entries = list(keito_client.time_entries.list(source="agent", **query))
         outcomes = [entry for entry in entries if "outcome_type" in (entry.metadata or {})]
         time = [entry for entry in entries if entry not in outcomes]
