@@ -55,9 +55,11 @@ class Stub:
         text: The text of answers.
         usage: Replaces the usage of answers; `False` leaves it out.
         status: The status to answer with.
+        refused: A model that is refused with status 404.
         words: How many pieces a stream has.
         break_after: After how many pieces the connection breaks.
         gate: What a stream waits for after its first piece.
+        turns: Tool calls of the answers to come, one list of names and arguments for each; then they have none.
         bodies: The requests so far.
         answered: Ids of the answers so far.
     """
@@ -66,9 +68,11 @@ class Stub:
     text: str = '{"number": 7}'
     usage: Any = None
     status: int = 200
+    refused: Optional[str] = None
     words: int = 3
     break_after: Optional[int] = None
     gate: Optional[threading.Event] = None
+    turns: list[list[tuple[str, dict[str, Any]]]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
 
@@ -76,20 +80,32 @@ class Stub:
         self.answered.append(f"{prefix}{len(self.answered) + 1:030d}")
         return self.answered[-1]
 
+    def tool_calls(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Ids, names and arguments of the tool calls of the next answer."""
+        turn = self.turns.pop(0) if self.turns else []
+        return [(f"call_{len(self.turns)}_{number}", name, args) for number, (name, args) in enumerate(turn)]
+
     def counted(self, usage: Any) -> Any:
         """The usage to answer with."""
         return None if self.usage is False else self.usage or usage
 
 
 def chat(stub: Stub, body: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": stub.text, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": stub.text, "refusal": None}
+    calls = stub.tool_calls()
+    if calls:
+        function = [{"name": name, "arguments": json.dumps(args)} for _, name, args in calls]
+        ids = [call_id for call_id, _, _ in calls]
+        message["tool_calls"] = [{"id": i, "type": "function", "function": f} for i, f in zip(ids, function)]
     return {
         "id": stub.new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": 1741569952,
         "model": body["model"] + "-2025-08-07",
         "service_tier": "default",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "choices": [
+            {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop", "logprobs": None}
+        ],
         "usage": stub.counted(CHAT_USAGE),
     }
 
@@ -98,6 +114,8 @@ def chat_events(stub: Stub, body: dict[str, Any]) -> Iterator[Any]:
     whole = chat(stub, body)
     about = {**whole, "object": "chat.completion.chunk", "usage": None}
     deltas: list[Any] = [{"role": "assistant", "content": ""}, *({"content": "a"} for _ in range(stub.words))]
+    calls = whole["choices"][0]["message"].get("tool_calls", ())
+    deltas += [{"tool_calls": [{"index": number, **call}]} for number, call in enumerate(calls)]
     for delta in deltas:
         yield {**about, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
     yield {**about, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -157,13 +175,14 @@ def embeddings(stub: Stub, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def message(stub: Stub, body: dict[str, Any]) -> dict[str, Any]:
+    calls = [{"type": "tool_use", "id": i, "name": name, "input": args} for i, name, args in stub.tool_calls()]
     return {
         "id": stub.new_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": body["model"] + "-20250929",
-        "content": [{"type": "text", "text": stub.text}],
-        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": stub.text}, *calls],
+        "stop_reason": "tool_use" if calls else "end_turn",
         "stop_sequence": None,
         "usage": stub.counted(MESSAGE_USAGE),
     }
@@ -180,7 +199,9 @@ def message_events(stub: Stub, body: dict[str, Any]) -> Iterator[Any]:
         yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
     yield {"type": "content_block_stop", "index": 0}
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
-    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": usage["output_tokens"]}}
+    # Sums so far, but without the lifetimes of what was written to the cache.
+    sums = {name: count for name, count in usage.items() if name.endswith("_tokens")}
+    yield {"type": "message_delta", "delta": ended, "usage": sums}
     yield {"type": "message_stop"}
 
 
@@ -207,6 +228,8 @@ class Handler(BaseHTTPRequestHandler):
         path = next(known for known in WHOLE if self.path.partition("?")[0].endswith("/" + known))
         if self.stub.status >= 400:
             self._whole({"error": {"type": "api_error", "message": "no"}}, self.stub.status)
+        elif body.get("model") == self.stub.refused:
+            self._whole({"error": {"type": "not_found_error", "message": "no such model"}}, 404)
         elif body.get("stream"):
             with contextlib.suppress(ConnectionError):  # who stops reading
                 self._events(STREAMED[path](self.stub, body))

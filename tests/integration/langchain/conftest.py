@@ -13,6 +13,8 @@ from keito.billing import AgentBilling, BillingPolicy
 from keito.sandbox import SandboxServer
 from keito.types import Expense, TimeEntry
 
+from ..providers import Stub, served
+
 if TYPE_CHECKING:
     from keito_langchain import KeitoCallbackHandler
 
@@ -90,6 +92,16 @@ class Bill:
         return [(model.get("tokens_in", 0), model.get("tokens_out", 0)) for model in models]
 
     @property
+    def cost(self) -> list[str]:
+        """What each expense cost, to the last digit."""
+        return [(expense.metadata or {})["keito"]["cost_usd"] for expense in self.expenses]
+
+    @property
+    def statuses(self) -> list[str]:
+        """How the run of each time entry ended."""
+        return sorted((entry.metadata or {})["keito"]["status"] for entry in self.time)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What keito says about the only time entry."""
         (entry,) = self.time
@@ -130,8 +142,15 @@ def config(handler: KeitoCallbackHandler) -> Any:
 
 
 @pytest.fixture
-def bill(keito_client: Keito) -> Any:
+def stub() -> Iterator[Stub]:
+    with served() as stub:
+        yield stub
+
+
+@pytest.fixture
+def bill(keito_client: Keito, billing: AgentBilling) -> Any:
     def read() -> Bill:
+        assert billing.flush().complete
         entries = list(keito_client.time_entries.list(source="agent"))
         outcomes = [entry for entry in entries if "outcome_type" in (entry.metadata or {})]
         time = [entry for entry in entries if entry not in outcomes]
