@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck bench docs test-matrix test-lowest clean
+.PHONY: help demo test test-crewai test-crewai-lowest lint format typecheck bench docs test-matrix test-lowest clean
 
 help: ## Show the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit( \
@@ -24,6 +24,19 @@ demo: $(READY) ## Bill a LangChain agent's run on a Keito that runs on this mach
 
 test: $(READY) ## Run the test suite
 	@$(BIN)/python -m pytest
+
+.venv-crewai/.ready .venv-crewai-lowest/.ready: pyproject.toml | $(READY)
+	@echo "Setting up $(@D) (once, takes about a minute) ..."
+	@test -d $(@D) || $(BIN)/uv venv --quiet --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python -e ".[test-crewai]" \
+		$(if $(findstring lowest,$@),crewai==1.13.0)
+	@touch $@
+
+test-crewai: .venv-crewai/.ready ## Run the tests of the CrewAI integration, which has an environment of its own
+	@.venv-crewai/bin/python -m pytest tests/integration/crewai
+
+test-crewai-lowest: .venv-crewai-lowest/.ready ## Run them on the oldest CrewAI that keito accepts
+	@.venv-crewai-lowest/bin/python -m pytest tests/integration/crewai
 
 lint: $(READY) ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/ruff check .
@@ -50,4 +63,4 @@ test-lowest: $(READY) ## Run the core's tests on the oldest dependencies that ke
 	@UV=$(BIN)/uv scripts/test-matrix --lowest
 
 clean: ## Remove what the verbs made
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-crewai .venv-crewai-lowest site .mypy_cache .ruff_cache .pytest_cache

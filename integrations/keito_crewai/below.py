@@ -39,7 +39,7 @@ class CallsBelow(FrameworkCall):
         return self._ended
 
     @property
-    def response_id(self) -> Optional[str]:  # type: ignore[override]
+    def response_id(self) -> Optional[str]:
         """Always `None`: one call of CrewAI may be several of the client's, each with an id of its own."""
         return None
 

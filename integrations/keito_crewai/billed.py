@@ -16,8 +16,6 @@ from keito_crewai.binding import Binding, TaskOutcome, bound
 from keito_crewai.seams import place_seams
 from keito_crewai.streams import carried
 
-_OWN = frozenset({"_keito_binding", "_keito_inner"})
-
 
 class _Billed:
     """Stands for a thing of CrewAI: attributes, methods and `isinstance` are those of the thing.
@@ -85,9 +83,10 @@ class _Billed:
     def __dir__(self) -> list[str]:
         return sorted({*dir(self._keito_inner), "billing", "flush"})
 
-    @property
-    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return type(self._keito_inner)
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        inner: object = self._keito_inner
+        return type(inner)
 
 
 class BilledCrew(_Billed):
@@ -117,7 +116,10 @@ class BilledCrew(_Billed):
 
     def copy(self) -> BilledCrew:
         """A copy of the crew that is billed by the same."""
-        return again(self, self._keito_inner.copy())
+        other = BilledCrew.__new__(BilledCrew)
+        object.__setattr__(other, "_keito_inner", self._keito_inner.copy())
+        object.__setattr__(other, "_keito_binding", self._keito_binding)
+        return other
 
 
 class BilledFlow(_Billed):
@@ -162,14 +164,6 @@ def binding_of(
         raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
     found = AgentBilling(**policy_fields) if billing is None else billing
     return Binding(found, task_outcomes or {}, exact, training, patience)
-
-
-def again(billed: BilledCrew, thing: Any) -> BilledCrew:
-    """Another crew that is billed by the same."""
-    other = BilledCrew.__new__(BilledCrew)
-    object.__setattr__(other, "_keito_inner", thing)
-    object.__setattr__(other, "_keito_binding", billed._keito_binding)
-    return other
 
 
 def _entering(method: Any, binding: Binding) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ def current_binding() -> Optional[Binding]:
 
 
 @contextmanager
-def bound(binding: Optional[Binding]) -> Iterator[None]:
+def bound(binding: Optional[Binding]) -> Generator[None, None, None]:
     """Within the block, what starts is billed by `binding`; by nobody, if it is `None`."""
     before = _bound.get()
     _bound.set(binding or _NOBODY)

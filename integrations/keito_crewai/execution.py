@@ -11,6 +11,7 @@ from typing import Any, Optional
 from keito.billing.guard import is_stop
 from keito.metering import AgentRun, RunStatus
 from keito.metering.current import enter_run, leave_run
+from keito.metering.dialects.reading import field
 from keito_crewai import hooks, listener
 from keito_crewai.binding import Binding
 from keito_crewai.session import Session, current_session, inside
@@ -133,7 +134,7 @@ class Execution:
     def _read_result(self, session: Session) -> None:
         """What CrewAI itself counted. It is kept for comparison only, since it counts shared models several times."""
         used = getattr(self._result, "token_usage", None) or getattr(self._subject.thing, "usage_metrics", None)
-        total = used.get("total_tokens") if isinstance(used, Mapping) else getattr(used, "total_tokens", None)
+        total = field(used, "total_tokens")
         if isinstance(total, int):
             session.tally.reported(total)
 

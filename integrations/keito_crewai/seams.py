@@ -16,6 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from keito.metering.dialects.reading import is_mapping
 from keito_crewai.binding import bound, current_binding
 from keito_crewai.execution import Execution, Subject
 from keito_crewai.framework import is_internal, module
@@ -44,7 +45,7 @@ def place_seams() -> None:
 def _wrap(owner: Any, name: str, seam: Callable[[Any], Any]) -> None:
     method = getattr(owner, name, None)
     if method is not None and not getattr(method, "_keito_seam", False):
-        wrapped = functools.wraps(method)(seam(method))
+        wrapped: Any = functools.wraps(method)(seam(method))
         wrapped._keito_seam = True
         setattr(owner, name, wrapped)
 
@@ -100,7 +101,7 @@ def _training_seam(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_only_a_beginning(thing: Any) -> bool:
     """Streams come back here for their work, in a thread or task of their own; and CrewAI uses flows inside."""
-    return bool(getattr(thing, "stream", False)) or (hasattr(type(thing), "resume_async") and is_internal(thing))
+    return bool(getattr(thing, "stream", False)) or (hasattr(thing, "resume_async") and is_internal(thing))
 
 
 def _is_in_loop() -> bool:
@@ -135,4 +136,4 @@ def _name(crew: Any) -> str:
 
 
 def _inputs(inputs: Any) -> Mapping[str, Any]:
-    return {str(name): value for name, value in inputs.items()} if isinstance(inputs, Mapping) else {}
+    return {str(name): value for name, value in inputs.items()} if is_mapping(inputs) else {}

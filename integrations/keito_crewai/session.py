@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
@@ -135,7 +135,7 @@ def is_outside() -> bool:
 
 
 @contextmanager
-def outside() -> Iterator[None]:
+def outside() -> Generator[None, None, None]:
     """Within the block, nobody is billed for model calls."""
     before = _session.get()
     _session.set(_OUTSIDE)
@@ -146,7 +146,7 @@ def outside() -> Iterator[None]:
 
 
 @contextmanager
-def inside(session: Session) -> Iterator[None]:
+def inside(session: Session) -> Generator[None, None, None]:
     """Within the block, model calls belong to `session`."""
     before = _session.get()
     _session.set(session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from keito.metering.dialects.reading import is_list
 from keito_crewai.binding import Binding, bound
 
 _SYNC, _ASYNC = "_sync_iterator", "_async_iterator"
@@ -12,7 +13,7 @@ _SYNC, _ASYNC = "_sync_iterator", "_async_iterator"
 
 def carried(result: Any, binding: Binding) -> Any:
     """The same result; if it is a stream, or a list of them, its work will be billed by `binding`."""
-    for stream in result if isinstance(result, list) else (result,):
+    for stream in result if is_list(result) else [result]:
         if getattr(stream, _SYNC, None) is not None:
             setattr(stream, _SYNC, _steps(getattr(stream, _SYNC), binding))
         if getattr(stream, _ASYNC, None) is not None:

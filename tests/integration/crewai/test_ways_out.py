@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -13,7 +14,7 @@ from keito.billing import Budget, Outcome
 from keito.billing.exceeded import KeitoBudgetExceeded
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     pass
 
 
@@ -43,8 +44,8 @@ def crew_of_two(kit: Any, **second: Any) -> Any:
 
 
 def test_an_error_is_the_programs_and_the_model_calls_are_billed(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
-    error = Broken("no")
-    with pytest.raises(Broken) as caught:
+    error = BrokenError("no")
+    with pytest.raises(BrokenError) as caught:
         BilledCrew(crew_of_two(kit, callback=raising(error)), billing).kickoff()
     assert caught.value is error
     found = bill(billing)
@@ -57,8 +58,8 @@ def test_an_error_is_the_programs_and_the_model_calls_are_billed(kit: Any, billi
 def test_an_error_in_a_callback_around_the_kickoff(
     kit: Any, billing: Any, bill: Any, stub: Any, callbacks: str
 ) -> None:
-    error = Broken("no")
-    with pytest.raises(Broken) as caught:
+    error = BrokenError("no")
+    with pytest.raises(BrokenError) as caught:
         BilledCrew(kit.crew(**{callbacks: [raising(error)]}), billing).kickoff()
     assert caught.value is error
     found = bill(billing)
@@ -76,16 +77,20 @@ def test_an_interruption(kit: Any, billing: Any, bill: Any, stub: Any, kind: typ
     assert found.facts["status"] == ("cancelled" if kind is KeyboardInterrupt else "failed")
 
 
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20) if hasattr(asyncio, "timeout") else contextlib.AsyncExitStack():
+        while not condition():  # noqa: ASYNC110 - the stub is in another thread
+            await asyncio.sleep(0.005)
+
+
 def test_a_cancelled_task(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
     crew = BilledCrew(crew_of_two(kit), billing)
 
     async def cancelled_in_the_second_call() -> None:
         task = asyncio.ensure_future(crew.akickoff())
-        while len(stub.served) < 1:
-            await asyncio.sleep(0.005)
+        await until(lambda: stub.served)
         stub.gate = threading.Event()
-        while len(stub.served) < 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(stub.served) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -112,8 +117,7 @@ def test_a_dropped_coroutine_is_billed_for_what_it_did(kit: Any, billing: Any, b
 
     async def drop() -> None:
         task = asyncio.ensure_future(BilledFlow(Waiting(), billing).kickoff_async())
-        while not stub.served:
-            await asyncio.sleep(0.005)
+        await until(lambda: stub.served)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -199,9 +203,9 @@ def test_outcomes_by_policy_by_task_and_by_tool(kit: Any, make_billing: Any, pol
 
 def test_a_failed_run_bills_no_outcome_of_its_tasks(kit: Any, billing: Any, bill: Any) -> None:
     crew = kit.crew(
-        kit.task(kit.agent(), name="look"), kit.task(kit.agent(role="Writer"), callback=raising(Broken("no")))
+        kit.task(kit.agent(), name="look"), kit.task(kit.agent(role="Writer"), callback=raising(BrokenError("no")))
     )
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         BilledCrew(crew, billing, task_outcomes={"look": Outcome("looked", 1)}).kickoff()
     found = bill(billing)
     assert found.outcomes == []
