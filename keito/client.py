@@ -28,7 +28,7 @@ from keito.resources.users import Users
 
 if TYPE_CHECKING:
     from keito.billing.tracking import AsyncWorkBlock, WorkBlock, WorkFields
-    from keito.outbox import DirectDelivery
+    from keito.outbox import Delivery
 
 
 class _Resources(Generic[Mode]):
@@ -83,7 +83,7 @@ class Keito(_Resources[Sync]):
         if httpx_client is not None and not isinstance(httpx_client, httpx.Client):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refused("httpx_client", httpx_client, "must be an httpx.Client; AsyncKeito takes an AsyncClient")
         self._driver = Driver(_wire(api_key, account_id, base_url, timeout), max_retries, httpx_client)
-        self._tracked: DirectDelivery | None = None
+        self._tracked: Delivery | None = None
         super().__init__(Sync(self._driver))
 
     def __repr__(self) -> str:
@@ -116,7 +116,8 @@ class Keito(_Resources[Sync]):
 
         Everything is posted when the block is left. The time is measured and no timer runs on Keito, so any
         number of blocks may go on at once. An exception goes on unchanged; the time is then posted as not billable.
-        What does not reach Keito is said in the log `keito.billing`, and sent again when the client is closed.
+        What does not reach Keito is said in the log `keito.billing` and stays in the outbox, from where it is sent
+        again.
 
         Args:
             project_id: The project; `KEITO_PROJECT_ID` if not given.
@@ -134,12 +135,12 @@ class Keito(_Resources[Sync]):
         about = {"project_id": project_id, "task_id": task_id, "agent_id": agent_id, "model": model}
         return tracked(self._work_delivery(), {**fields, **about})
 
-    def _work_delivery(self) -> DirectDelivery:
+    def _work_delivery(self) -> Delivery:
         """Where tracked work is posted: one for the client, so that it knows what is not delivered yet."""
         if self._tracked is None:
-            from keito.outbox import DirectDelivery  # noqa: PLC0415
+            from keito.billing.tracking import work_delivery  # noqa: PLC0415
 
-            self._tracked = DirectDelivery(self)
+            self._tracked = work_delivery(self)
         return self._tracked
 
     def close(self) -> None:
@@ -193,8 +194,9 @@ class AsyncKeito(_Resources[Async]):
             raise refused("httpx_client", httpx_client, "must be an httpx.AsyncClient; Keito takes a Client")
         from keito.core.drive_async import AsyncDriver  # noqa: PLC0415 - loads asyncio, which `Keito` does without
 
+        self._sends_through_own = httpx_client is not None
         self._driver = AsyncDriver(_wire(api_key, account_id, base_url, timeout), max_retries, httpx_client)
-        self._tracked: DirectDelivery | None = None
+        self._tracked: Delivery | None = None
         super().__init__(Async(self._driver))
 
     def __repr__(self) -> str:
@@ -228,7 +230,8 @@ class AsyncKeito(_Resources[Async]):
         Everything is posted when the block is left; the event loop does not wait for it. The time is measured and no
         timer runs on Keito, so any number of blocks may go on at once. An exception goes on unchanged; the time is
         then posted as not billable.
-        What does not reach Keito is said in the log `keito.billing`, and sent again when the client is closed.
+        What does not reach Keito is said in the log `keito.billing` and stays in the outbox, from where it is sent
+        again; but where the client sends through an httpx client of yours, it is sent again when that is closed.
 
         Args:
             project_id: The project; `KEITO_PROJECT_ID` if not given.
@@ -246,13 +249,18 @@ class AsyncKeito(_Resources[Async]):
         about = {"project_id": project_id, "task_id": task_id, "agent_id": agent_id, "model": model}
         return tracked_async(self._work_delivery(), {**fields, **about})
 
-    def _work_delivery(self) -> DirectDelivery:
+    def _work_delivery(self) -> Delivery:
         """Where tracked work is posted: one for the client, so that it knows what is not delivered yet."""
         if self._tracked is None:
-            from keito.billing.tracking import delivery_through  # noqa: PLC0415
+            from keito.billing.tracking import async_work_delivery  # noqa: PLC0415
 
-            self._tracked = delivery_through(self)
+            self._tracked = async_work_delivery(self, None if self._sends_through_own else self._blocking)
         return self._tracked
+
+    def _blocking(self) -> Keito:
+        """A client of the same account for threads."""
+        wire = self._driver.wire
+        return Keito(api_key=wire.api_key, account_id=wire.account_id, base_url=self.base_url)
 
     async def close(self) -> None:
         """Close the connections. Calls made afterwards raise `KeitoError`.

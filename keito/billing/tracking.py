@@ -14,9 +14,12 @@ from keito.billing.account import Meters
 from keito.billing.agent_billing import AgentBilling
 from keito.billing.block import RunBlock
 from keito.billing.budget import Budget
+from keito.billing.delivering import delivery_for
 from keito.billing.policy import BillingPolicy, OutcomeOf
 from keito.metering import AgentRun, Outcome
-from keito.outbox import DirectDelivery, FlushReport
+from keito.outbox import Delivery, DirectDelivery, FlushReport
+from keito.outbox.destination import destination_of
+from keito.outbox.open_store import default_url
 from keito.pricing import ExchangeRate, PriceTable
 
 if TYPE_CHECKING:
@@ -147,22 +150,22 @@ class AsyncWorkBlock:
         await self._block.__aexit__(kind, error, trace)
 
 
-_meters: WeakKeyDictionary[DirectDelivery, Meters] = WeakKeyDictionary()
+_meters: WeakKeyDictionary[Delivery, Meters] = WeakKeyDictionary()
 """What was spent of the budgets of a client's tracked work."""
 
 
-def tracked(delivery: DirectDelivery, fields: Mapping[str, Any]) -> WorkBlock:
+def tracked(delivery: Delivery, fields: Mapping[str, Any]) -> WorkBlock:
     """The block of `Keito.track_agent_work`."""
     return WorkBlock(*_prepared(delivery, fields))
 
 
-def tracked_async(delivery: DirectDelivery, fields: Mapping[str, Any]) -> AsyncWorkBlock:
+def tracked_async(delivery: Delivery, fields: Mapping[str, Any]) -> AsyncWorkBlock:
     """The block of `AsyncKeito.track_agent_work`."""
     return AsyncWorkBlock(*_prepared(delivery, fields))
 
 
 def _prepared(
-    delivery: DirectDelivery, fields: Mapping[str, Any]
+    delivery: Delivery, fields: Mapping[str, Any]
 ) -> tuple[AgentBilling, Mapping[str, Any], Optional[str], Optional[str]]:
     """A billing of its own for each work, whose undelivered records stay with the client; and the run's fields."""
     of_run = {name: fields.get(name) for name in ("name", "trigger", "attributes")}
@@ -171,15 +174,31 @@ def _prepared(
     ids = ("project_id", "task_id", "agent_id")
     given: dict[str, Any] = {name: value for name, value in of_policy.items() if name not in ids or value is not None}
     given["rollup"] = None  # one work is one run, and nobody would wait for the end of the hour
-    # Nothing comes late: a block has reported when it is left, and posts through the event loop that it is left in.
+    # Nothing comes late: a block has reported when it is left, and posts what it has then.
     billing = AgentBilling(fields.get("policy"), delivery=delivery, late_grace=0, **given)
     billing.meters = _meters.setdefault(delivery, billing.meters)  # days and projects go on from work to work
     return billing, of_run, fields.get("model"), fields.get("provider")
 
 
-def delivery_through(client: AsyncKeito) -> DirectDelivery:
-    """A delivery that posts from a worker thread through the event loop that the thread was started by."""
-    return DirectDelivery(cast("Keito", _FromThread(client)))
+def work_delivery(client: Keito) -> Delivery:
+    """How tracked work gets to Keito: it is there when the block is left, and the outbox is the net under it."""
+    return delivery_for(client, deliver="on_exit_of_run")
+
+
+def async_work_delivery(client: AsyncKeito, blocking: Optional[Callable[[], Keito]]) -> Delivery:
+    """The same for an awaited client.
+
+    Args:
+        client: The client.
+        blocking: Makes a client of the same account that threads can use; `None` where only `client` itself knows the
+            way to Keito. Then there is no outbox: worker threads post through the event loop that they were started by.
+    """
+    url = default_url()
+    if blocking is None or url.lower().startswith("direct:"):
+        return DirectDelivery(cast("Keito", _FromThread(client)))
+    from keito.outbox.durable import OutboxDelivery  # noqa: PLC0415 - brings a relay along
+
+    return OutboxDelivery(url, blocking, destination=destination_of(client), mode="on_exit_of_run")
 
 
 class _FromThread:

@@ -44,6 +44,11 @@ class Wire:
         """The account, empty where a token names it."""
         return self._credentials.account_id
 
+    @property
+    def api_key(self) -> str:
+        """The key, for another client of the same account."""
+        return self._credentials.api_key
+
     def timeout_of(self, call: Call[Any]) -> Optional[float]:
         """Seconds for one attempt as a whole."""
         return call.options.get("timeout", self.timeout)

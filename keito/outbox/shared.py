@@ -79,12 +79,12 @@ class Shared:
 
     def is_at_rest(self, deadline: float) -> bool:
         """Whether nothing more will become of any record before a moment of `time.monotonic()`."""
+        due = self.store.next_due(self.destination)  # first: what is claimed meanwhile is counted as under way
         counts = self.store.counts(self.destination)
         if not any(counts.get(state, 0) for state in _OPEN):
             return True
         if self.background is None or counts.get(RecordState.SENDING, 0) or self.background.relay.is_busy:
             return False  # others send, or it is under way
-        due = self.store.next_due(self.destination)
         wait = max(due or 0.0, self.background.relay.blocked)
         return due is None or time.monotonic() + wait > deadline
 

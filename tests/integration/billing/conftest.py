@@ -56,7 +56,8 @@ def make(keito_sandbox: SandboxServer, keito_client: Keito) -> Iterator[Callable
         policy = BillingPolicy(
             keito_sandbox.project_id, keito_sandbox.task_id, keito_sandbox.expense_category_id, timezone="UTC"
         )
-        made.append(AgentBilling(policy, keito_client, resolve=resolve, **fields))
+        # Posted when the run ends: these tests are about what is posted.
+        made.append(AgentBilling(policy, keito_client, resolve=resolve, deliver="on_exit_of_run", **fields))
         return made[-1]
 
     yield make

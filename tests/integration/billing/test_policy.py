@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -158,12 +158,18 @@ def test_two_hundred_tenants_need_no_configuration_each(make: Make, books: Any, 
 
 
 @pytest.mark.parametrize("ending", ["", "billing.close()", "raise SystemExit(3)"])
-def test_a_program_that_ends_sends_its_open_windows(
-    keito_sandbox: SandboxServer, books: Any, program_environment: Any, ending: str
+@pytest.mark.parametrize("outbox", ["direct://", None])
+def test_a_program_that_ends_loses_no_open_windows(
+    keito_sandbox: SandboxServer,
+    books: Any,
+    program_environment: Any,
+    keito_client: Keito,
+    ending: str,
+    outbox: Optional[str],
 ) -> None:
     code = f"""
 from keito.billing import AgentBilling
-billing = AgentBilling(rollup="day")
+billing = AgentBilling(rollup="day", outbox={outbox!r})
 for _ in range(3):
     with billing.run():
         pass
@@ -178,4 +184,9 @@ for _ in range(3):
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3 if "Exit" in ending else 0, "")
+    if outbox is None:
+        assert books.times == []  # the day goes on, and others may add to it
+        billing = AgentBilling(client=keito_client, project_id="any", task_id="any")
+        assert billing.flush().complete
+        billing.close()
     assert sum(entry.metadata["keito"]["rollup"]["records"] for entry in books.times) == 3
