@@ -38,6 +38,9 @@ test-crewai: .venv-crewai/.ready ## Run the tests of the CrewAI integration, whi
 test-crewai-lowest: .venv-crewai-lowest/.ready ## Run them on the oldest CrewAI that keito accepts
 	@.venv-crewai-lowest/bin/python -m pytest tests/integration/crewai
 
+torture: $(READY) ## Kill agents and relays 256 times, on both stores, and count what is on Keito
+	@KEITO_TORTURE_KILLS=60 $(BIN)/python -m pytest -q -s tests/e2e/torture
+
 lint: $(READY) ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
