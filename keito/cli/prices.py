@@ -63,7 +63,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         print("keito prices check: name a FILE, a --model or --outbox", file=sys.stderr)  # noqa: T201
         return 2
     if table is not None:
-        print(f"{len(table.prices)} prices in {table.currency}, version {table.version}")  # noqa: T201
+        count = len(table.prices)
+        print(f"{count} {'price' if count == 1 else 'prices'} in {table.currency}, version {table.version}")  # noqa: T201
     found = {model: _find(arguments, model) for model in arguments.model}
     for model, rates in found.items():
         print(f"{model}: {_known(rates)}")  # noqa: T201

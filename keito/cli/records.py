@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
 from keito.cli.times import moment
@@ -75,10 +76,10 @@ def facts_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def quantity(record: StoredRecord) -> str:
     """How much it is, for people."""
-    body = body_of(record)
+    body: dict[str, Any] = json.loads(record.body, parse_float=Decimal)
     if record.kind is RecordKind.EXPENSE:
-        return str(body.get("total_cost"))
+        return f"{Decimal(body['total_cost']):f}"
     if record.kind is RecordKind.OUTCOME:
         metadata: Mapping[str, Any] = body.get("metadata") or {}
         return f"{metadata.get('outcome_quantity', 1)} x {metadata.get('outcome_type')}"
-    return f"{body.get('hours')} h"
+    return f"{Decimal(body['hours']):f} h"

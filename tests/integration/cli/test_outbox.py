@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -66,6 +67,11 @@ class TestList:
         assert lines[1].endswith("400 bad request: spent_date is required")
         assert "2 x ticket_resolved" in lines[2]
         assert "0.25 h" in lines[3]
+
+    def test_quantities_are_written_out(self, shell, put) -> None:
+        put("a", body={"hours": Decimal("0.000002")})
+        put("b", kind=RecordKind.EXPENSE, body={"total_cost": 5})
+        assert [line.split()[4] for line in shell("outbox", "list").out.splitlines()[1:]] == ["0.000002", "5"]
 
     def test_states_runs_and_pages(self, shell, put) -> None:
         put("a", RecordState.DELIVERED, api_id="te_1", run_id="run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import sqlite3
@@ -28,6 +29,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to handle there"),
 ]
 
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 Relay = "subprocess.Popen[str]"
 
 
@@ -78,7 +80,10 @@ def test_health_and_metrics_are_where_it_says(relay, put, store) -> None:
     url = line.split()[3].partition("/healthz")[0]
     eventually(lambda: store.counts()[RecordState.DELIVERED] == 1)
     assert httpx.get(f"{url}/healthz", verify=False).status_code == 200
-    assert "keito" in httpx.get(f"{url}/metrics", verify=False).text
+    metrics = httpx.get(f"{url}/metrics", verify=False).text
+    named = set(re.findall(r"`(keito_\w+)", PAGE.read_text(encoding="utf-8")))
+    assert len(named) >= 8
+    assert {name for name in named if name.removesuffix("_total") not in metrics} == set()
 
 
 def test_a_port_in_use_is_said(relay) -> None:
