@@ -79,6 +79,10 @@ class Shared:
 
     def is_at_rest(self, deadline: float) -> bool:
         """Whether nothing more will become of any record before a moment of `time.monotonic()`."""
+        # Asked twice: records move on between the questions that this is made of.
+        return self._rests(deadline) and self._rests(deadline)
+
+    def _rests(self, deadline: float) -> bool:
         due = self.store.next_due(self.destination)  # first: what is claimed meanwhile is counted as under way
         counts = self.store.counts(self.destination)
         if not any(counts.get(state, 0) for state in _OPEN):
