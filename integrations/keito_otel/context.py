@@ -35,6 +35,6 @@ def node_around(scope: str) -> Optional[Node]:
 
 def _nearest_open() -> Optional[Node]:
     node = _node.get()
-    while node is not None and not node.is_open:
+    while node is not None and (not node.is_open or node.root.ended):
         node = node.previous
     return node

@@ -53,6 +53,9 @@ class CallMeter:
 
     def unfinished(self, nodes: list[Node]) -> None:
         """The root has ended, and these spans in it have not. Their cost is not known yet, and that is no zero."""
+        for node in nodes:
+            if node.call is not None:
+                node.call.leave()
         open_calls = [node for node in nodes if node.role is Role.INFERENCE and not node.inside]
         outer = {id(_around(node)) for node in open_calls}
         for node in open_calls:

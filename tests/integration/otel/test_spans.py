@@ -215,9 +215,11 @@ def test_picked_spans_are_runs_of_their_own(traced: Any) -> None:
     tracer = tracing.tracer()
     with tracer.start_as_current_span("worker"):
         for number in (1, 2):
-            with tracer.start_as_current_span(f"ticket {number}"):
-                with tracer.start_as_current_span("ticket agent", attributes=AGENT):
-                    chat(tracer, taken=number)
+            with (
+                tracer.start_as_current_span(f"ticket {number}"),
+                tracer.start_as_current_span("ticket agent", attributes=AGENT),
+            ):
+                chat(tracer, taken=number)
     found = tracing.bill()
     assert sorted(str(entry.notes) for entry in found.time) == ["ticket 1", "ticket 2"]
     assert found.tokens == [(1, 100), (2, 100)]
@@ -265,14 +267,12 @@ def test_a_run_that_fails_is_billed_as_the_policy_says(
     tracing: Tracing, error: type[BaseException], status: str
 ) -> None:
     tracer = tracing.tracer()
-    with pytest.raises(error), tracer.start_as_current_span("agent", attributes=AGENT) as span:
-        chat(tracer)
-        try:
-            raise error
-        except error as raised:
-            span.set_status(Status(StatusCode.ERROR))
-            span.record_exception(raised)
-            raise
+    span = tracer.start_span("agent", attributes=AGENT)
+    with tracer.start_as_current_span("chat", context=set_span_in_context(span), attributes=CHAT | usage()):
+        pass
+    span.set_status(Status(StatusCode.ERROR))
+    span.record_exception(error())
+    span.end()
     found = tracing.bill()
     assert (found.facts["status"], found.time[0].billable, len(found.expenses)) == (status, False, 1)
 

@@ -1,0 +1,151 @@
+"""Spans beside keito's other ways to meter: nothing is billed twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("opentelemetry.sdk")
+pytest.importorskip("genai_prices")
+
+from keito import Keito
+from keito.billing import AgentBilling
+from keito.metering import current_run, record_llm_call
+from keito.metering.framework_call import FrameworkCall
+
+from .conftest import AGENT, CHAT, Tracing, usage
+
+
+def chat(tracer: Any, **more: Any) -> None:
+    with tracer.start_as_current_span("chat", attributes=CHAT | usage() | more):
+        pass
+
+
+def test_a_span_inside_a_block_is_a_part_of_it(tracing: Tracing, billing: AgentBilling) -> None:
+    with billing.run("Ticket 4821"):
+        for _ in range(2):
+            with tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+                chat(tracing.tracer())
+    found = tracing.bill()
+    assert [entry.notes for entry in found.time] == ["Ticket 4821"]
+    assert found.tokens == [(2000, 200)]
+
+
+def test_a_span_inside_a_block_of_another_billing_for_the_same_account_is_a_part_of_it(
+    tracing: Tracing, billing: AgentBilling, keito_client: Keito
+) -> None:
+    other = AgentBilling(billing.policy, keito_client)
+    with other.run("Ticket 4821"), tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+        chat(tracing.tracer())
+    assert other.flush().complete
+    found = tracing.bill()
+    assert [entry.notes for entry in found.time] == ["Ticket 4821"]
+    assert found.tokens == [(1000, 100)]
+
+
+def test_calls_in_a_block_that_is_billed_by_itself_are_the_blocks(
+    tracing: Tracing, billing: AgentBilling, keito_client: Keito
+) -> None:
+    other = keito_client.projects.create(client_id="cli_acme", name="Onboarding", is_billable=True).id
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span("agent", attributes=AGENT):
+        chat(tracer)
+        with billing.run("Onboard", project_id=other):
+            chat(tracer)
+        chat(tracer)
+    found = tracing.bill()
+    assert {entry.project_id: entry.metadata["model"]["tokens_in"] for entry in found.time} == {
+        "proj_support": 2000,
+        other: 1000,
+    }
+
+
+def test_a_call_that_a_metered_client_recorded_counts_once(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span("agent", attributes=AGENT):
+        with tracer.start_as_current_span("chat", attributes=CHAT | usage(), end_on_exit=False) as span:
+            record_llm_call(model="gpt-5-mini", input_tokens=1000, output_tokens=100, response_id="chatcmpl-1")
+            span.set_attribute("gen_ai.response.id", "chatcmpl-1")
+        span.end()
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_a_call_whose_id_only_the_metered_client_knows_counts_once(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with (
+        tracer.start_as_current_span("agent", attributes=AGENT),
+        tracer.start_as_current_span("chat", attributes=CHAT | usage()),
+    ):
+        record_llm_call(model="gpt-5-mini", input_tokens=1000, output_tokens=100, response_id="chatcmpl-1")
+        call = FrameworkCall.current()
+        assert call is not None
+        call.response_id = "chatcmpl-1"  # as a metered client does
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+@pytest.mark.parametrize("span_first", [True, False])
+def test_a_call_that_another_integration_reports_counts_once(
+    tracing: Tracing, billing: AgentBilling, span_first: bool
+) -> None:
+    tracer = tracing.tracer()
+    with billing.run("agent") as run:
+        call = None if span_first else FrameworkCall.enter()
+        span = tracer.start_span("chat", attributes=CHAT | usage())
+        call = call or FrameworkCall.enter()
+        span.end()
+        call.leave()
+        run.record_llm_call(model="gpt-5-mini", input_tokens=1000, output_tokens=100)
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_the_span_of_a_client_tells_the_integration_above_the_id_of_the_answer(
+    tracing: Tracing, billing: AgentBilling
+) -> None:
+    with billing.run("agent") as run:
+        call = FrameworkCall.enter()
+        chat(tracing.tracer(), **{"gen_ai.response.id": "chatcmpl-1"})
+        call.leave()
+        assert call.response_id == "chatcmpl-1"
+        run.record_llm_call(model="gpt-5-mini", input_tokens=1000, output_tokens=100, response_id=call.response_id)
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_embeddings_that_a_metered_client_recorded_count_once(tracing: Tracing, billing: AgentBilling) -> None:
+    from datetime import datetime, timezone
+
+    from keito.metering import LLMCall, Usage
+
+    embeddings = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3-small"}
+    with billing.run("agent") as run:
+        for metered in (True, False):
+            span = tracing.tracer().start_span("e", attributes=embeddings | {"gen_ai.usage.input_tokens": 7})
+            if metered:
+                now = datetime.now(timezone.utc)
+                run.record(
+                    LLMCall(now, now, requested_model="text-embedding-3-small", usage=Usage(7), operation="embeddings")
+                )
+            span.end()
+    assert tracing.bill().tokens == [(14, 0)]
+
+
+def test_two_processors_bill_a_span_once(traced: Any, billing: AgentBilling, keito_client: Keito) -> None:
+    from keito_otel import KeitoSpanProcessor
+
+    tracing = traced()
+    tracing.provider.add_span_processor(tracing.processor)
+    tracing.provider.add_span_processor(KeitoSpanProcessor(billing))
+    tracing.provider.add_span_processor(KeitoSpanProcessor(AgentBilling(billing.policy, keito_client)))
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span("POST"), tracer.start_as_current_span("agent", attributes=AGENT):
+        chat(tracer)
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_the_context_is_as_it_was_afterwards(tracing: Tracing, billing: AgentBilling) -> None:
+    with billing.run("outside") as run:
+        with tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+            chat(tracing.tracer())
+        assert current_run() is run
+    assert current_run() is None
+    assert FrameworkCall.current() is None
