@@ -44,11 +44,18 @@ class RunTable:
         self.forget()
 
     def forget(self) -> None:
-        """Forget everything: a process that was forked must not bill what its parent goes on with."""
+        """Forget everything."""
         self._nodes: dict[UUID, Node] = {}
         self._roots: dict[str, Root] = {}
         self._lock = threading.Lock()
         self.late.forget()
+
+    def forget_after_fork(self) -> None:
+        """Leave to the parent process what it goes on with: this one bills what it does itself."""
+        run = current_run()
+        if run is not None and run.uid in self._roots:
+            leave_run(run, None)
+        self.forget()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -194,7 +201,7 @@ def _after_fork() -> None:
     global _tables_lock  # noqa: PLW0603 - another thread may have held it
     _tables_lock = threading.Lock()
     for table in list(_tables.values()):
-        table.forget()
+        table.forget_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -127,9 +127,7 @@ class Translator:
         """A model has answered or failed."""
         node = self._table.end(run_id)
         if node is None:
-            late = self._table.late.take(run_id)
-            if late is not None:
-                late[0].record(call_of(late[1], answer, error))
+            self._ended_late(run_id, answer, error)
             return
         start = node.model
         # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
@@ -138,6 +136,13 @@ class Translator:
             node.root.run.record(call)
             self._warn_if_uncounted(call)
         self._left(node, error)
+
+    def _ended_late(self, run_id: UUID, answer: Answer, error: Optional[BaseException]) -> None:
+        late = self._table.late.take(run_id)
+        # That it had not ended is billed already; only tokens are news.
+        if late is not None and answer.usage is not None:
+            run, start = late
+            run.record(call_of(start, answer, error))
 
     def ended(self, run_id: UUID, error: Optional[BaseException] = None, *, result: Any = None) -> None:
         """A chain, graph, tool or retriever has ended."""
@@ -205,7 +210,7 @@ def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_nam
     if provider == (class_name or "").lower():
         provider = None  # LangChain makes it up from the class where the class doesn't say
     batch_size = details.get("batch_size") or 1
-    return ModelStart(provider, model, batch_size, datetime.now(timezone.utc), FrameworkCall.enter())
+    return ModelStart(provider, model, batch_size, datetime.now(timezone.utc), FrameworkCall.enter(batch_size))
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:
