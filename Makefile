@@ -53,7 +53,7 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx, and what metering, pricing and billing cost
-	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.sandbox_pages; do \
+	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.relay benchmarks.sandbox_pages; do \
 		echo "== python -m $$part"; $(BIN)/python -m $$part; done
 
 docs: $(READY) ## Build the documentation into site/
