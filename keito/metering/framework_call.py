@@ -19,7 +19,9 @@ class FrameworkCall:
         outer: The call of another framework around this one, such as of CrewAI around LangChain.
     """
 
-    __slots__ = ("_is_open", "outer", "response_id")
+    __slots__ = ("_batch", "_is_open", "outer", "response_id")
+
+    _batch: list[FrameworkCall]
 
     def __init__(self) -> None:
         self.response_id: Optional[str] = None
@@ -37,12 +39,19 @@ class FrameworkCall:
         return not self._is_open
 
     @classmethod
-    def enter(cls) -> Self:
-        """Begin a call, in this context and those that are copied from it."""
+    def enter(cls, batch_size: int = 1) -> Self:
+        """Begin a call, in this context and those that are copied from it.
+
+        Args:
+            batch_size: How many calls begin together, one after the other in one context. They are side by side, and
+                not inside each other; only the last of them is current.
+        """
         call = cls()
         call.outer = _call.get()
         while call.outer is not None and call.outer.is_over:
             call.outer = call.outer.outer
+        if batch_size > 1:
+            call._join(batch_size)
         _call.set(call)
         return call
 
@@ -55,6 +64,24 @@ class FrameworkCall:
         self._is_open = False
         if self.outer is not None and self.outer.is_open:
             self.outer.reported(response_id)
+
+    def tell(self, response_id: str) -> None:
+        """A metered client below has seen the id of an answer. Of calls that began together, each gets its own."""
+        calls = getattr(self, "_batch", None) or [self]
+        if all(call.response_id != response_id for call in calls):
+            waiting = next((call for call in calls if call.response_id is None), None)
+            if waiting is not None:
+                waiting.response_id = response_id
+
+    def _join(self, batch_size: int) -> None:
+        before = self.outer
+        batch: list[FrameworkCall] = getattr(before, "_batch", None) or []
+        if before is not None and 0 < len(batch) < batch_size:
+            self.outer = before.outer
+        else:
+            batch = []
+        batch.append(self)
+        self._batch = batch
 
     def reported(self, response_id: Optional[str]) -> None:
         """A framework inside of this call has reported it; a metered client sets `response_id` instead."""

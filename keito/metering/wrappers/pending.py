@@ -65,8 +65,8 @@ class PendingCall:
 
     def knows(self, response_id: Optional[str]) -> None:
         """Tell the framework above the id of the answer, by which both reports of the call are known as one."""
-        if self.above is not None and self.above.response_id is None:
-            self.above.response_id = response_id
+        if self.above is not None and response_id is not None:
+            self.above.tell(response_id)
 
     def record(
         self, report: Report, no_usage: Optional[NoUsage], error: Optional[str] = None, *, partial: bool = False

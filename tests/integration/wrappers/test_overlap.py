@@ -132,3 +132,24 @@ def test_without_a_handler_the_client_counts(model: Any) -> None:
         model.invoke("hi")
         list(model.stream("hi", stream_usage=True))
     assert [call.usage for call in run.calls] == [CHAT, CHAT]
+
+
+@pytest.mark.filterwarnings("ignore:Unexpected type for token usage")  # langchain-openai, where it adds up details
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("in_tasks", [True, False])
+def test_prompts_that_are_asked_together(make: Any, stub: Stub, recorded: Any, stream: bool, in_tasks: bool) -> None:
+    model = make(streaming=stream, stream_usage=stream)
+    prompts: Any = [[("user", "one")], [("user", "two")], [("user", "three")]]
+    messages = [model._convert_input(prompt).to_messages() for prompt in prompts]
+
+    async def in_an_event_loop(config: Any) -> None:
+        await model.agenerate(messages, **config)
+        await model.root_async_client.close()
+
+    def use(config: Any) -> None:
+        if in_tasks:
+            asyncio.run(in_an_event_loop(config))
+        else:
+            model.generate(messages, **config)
+
+    assert [call.usage for call in recorded(use)] == [CHAT] * 3
