@@ -1,7 +1,9 @@
 """Gives the examples a Keito to talk to. Your own programs need nothing of this: `Keito()` reads the environment."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -44,8 +46,10 @@ def sandbox_account() -> Iterator[str]:
         stop(f"There is no KEITO_API_KEY, and no Keito on this machine: {error}")
     for name in [name for name in os.environ if name.startswith("KEITO_") and name != "KEITO_LOG"]:
         del os.environ[name]  # of another account
-    with SandboxServer() as sandbox:
+    # An outbox of its own, too: what is left of a trial must not get into yours.
+    with SandboxServer() as sandbox, temporary_folder() as folder:
         os.environ.update(
+            KEITO_OUTBOX_URL=f"sqlite:///{folder}/outbox.db",
             KEITO_BASE_URL=sandbox.url,
             KEITO_API_KEY=sandbox.api_key,
             KEITO_ACCOUNT_ID=sandbox.account_id,
@@ -55,6 +59,16 @@ def sandbox_account() -> Iterator[str]:
             KEITO_AGENT_ID="support-agent",
         )
         yield f"a Keito on this machine ({sandbox.url})"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """A folder that goes with the program, if nothing in it is open any more."""
+    folder = tempfile.mkdtemp(prefix="keito-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop(reason: str, status: int = 2) -> NoReturn:

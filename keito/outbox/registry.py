@@ -21,6 +21,9 @@ _log = logging.getLogger("keito.billing")
 CLOSING_TIME = 5.0
 """Seconds that `close`, and the end of the program, spend on what is not sent yet."""
 
+_ABANDONING_TIME = 2.0
+"""Seconds for what is on its way when a store is abandoned."""
+
 
 class Registry:
     """What the deliveries of a process share. Usable after a fork."""
@@ -72,6 +75,17 @@ class Registry:
                 return
             self._shared = {place: each for place, each in self._shared.items() if each is not shared}
         self._stop(shared, deadline)
+
+    def abandon(self, url: str) -> None:
+        """Send nothing more from the store at a URL: a test is over, and what it left is nobody's."""
+        with self._lock:
+            store = self._stores.pop(url, None)
+            mine = [shared for shared in self._shared.values() if shared.store is store]
+            self._shared = {place: shared for place, shared in self._shared.items() if shared.store is not store}
+        for shared in mine:
+            self._stop(shared, time.monotonic() + _ABANDONING_TIME)
+        if store is not None:
+            store.close()
 
     def finish(self) -> None:
         """The program ends: send what can be sent within a few seconds."""

@@ -6,6 +6,8 @@ is used.
 
 from __future__ import annotations
 
+import sys
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,11 +28,31 @@ def _keito_sandbox_server() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def keito_sandbox(_keito_sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
-    """A Keito API on a free port of this machine, with nothing in it but the demo workspace."""
+def keito_outbox(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The outbox of a test that uses the sandbox: a file of its own, made when it is used.
+
+    Give "direct://" in a fixture of this name where the tests are about something else: then records are posted at
+    once, and there is nothing to flush.
+    """
+    return f"sqlite:///{tmp_path_factory.getbasetemp() / f'keito-{uuid.uuid4().hex}' / 'outbox.db'}"
+
+
+@pytest.fixture
+def keito_sandbox(
+    _keito_sandbox_server: SandboxServer, keito_outbox: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SandboxServer]:
+    """A Keito API on a free port of this machine, with nothing in it but the demo workspace.
+
+    `KEITO_OUTBOX_URL` names the outbox of the test: what is left there must not get into that of the machine.
+    """
+    monkeypatch.setenv("KEITO_OUTBOX_URL", keito_outbox)
     _keito_sandbox_server.reset()
     yield _keito_sandbox_server
-    # Also afterwards: a request that a fault still holds would otherwise reach into the next test.
+    # A request that a fault still holds, or a record that a relay still has, would reach into the next test.
+    _keito_sandbox_server.reset()
+    registry = sys.modules.get("keito.outbox.registry")
+    if registry is not None:
+        registry.registry.abandon(keito_outbox)
     _keito_sandbox_server.reset()
 
 

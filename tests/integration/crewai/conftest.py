@@ -192,3 +192,9 @@ def bill(keito_client: Keito, make_billing: Callable[..., AgentBilling]) -> Call
         return Bill(time, outcomes, list(keito_client.expenses.list(source="agent", **query)))
 
     return read
+
+
+@pytest.fixture
+def keito_outbox() -> str:
+    """Records are posted at once: these tests are about what is billed, and not about how it gets to Keito."""
+    return "direct://"

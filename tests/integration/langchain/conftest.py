@@ -157,3 +157,9 @@ def bill(keito_client: Keito, billing: AgentBilling) -> Any:
         return Bill(time, outcomes, list(keito_client.expenses.list(source="agent")))
 
     return read
+
+
+@pytest.fixture
+def keito_outbox() -> str:
+    """Records are posted at once: these tests are about what is billed, and not about how it gets to Keito."""
+    return "direct://"

@@ -102,3 +102,9 @@ def traced(keito_client: Keito, billing: AgentBilling) -> Iterator[Any]:
 def tracing(traced: Any) -> Tracing:
     tracing: Tracing = traced()
     return tracing
+
+
+@pytest.fixture
+def keito_outbox() -> str:
+    """Records are posted at once: these tests are about what is billed, and not about how it gets to Keito."""
+    return "direct://"

@@ -49,3 +49,9 @@ def only(run: AgentRun) -> Any:
         return call
 
     return read
+
+
+@pytest.fixture
+def keito_outbox() -> str:
+    """Records are posted at once: these tests are about what is billed, and not about how it gets to Keito."""
+    return "direct://"
