@@ -37,6 +37,7 @@ class _Kept:
     sending: bool = False
     transient: bool = True  # worth another round within one flush
     not_before: float = 0.0  # by time.monotonic()
+    error: Optional[Exception] = None
 
 
 class DirectDelivery:
@@ -48,12 +49,15 @@ class DirectDelivery:
         client: Posts the records.
         timeout: Seconds of wall clock that one record may take.
         keep: How many undelivered records are kept. Older ones are pushed out, counted and logged whole.
+        raises: Whether `deliver` raises the error by which a record failed, for programs that want to know at once.
+            The record is kept all the same.
     """
 
-    def __init__(self, client: Keito, *, timeout: float = 10.0, keep: int = 10_000) -> None:
+    def __init__(self, client: Keito, *, timeout: float = 10.0, keep: int = 10_000, raises: bool = False) -> None:
         self._client = client
         self._timeout = timeout
         self._keep = keep
+        self._raises = raises
         self._kept: dict[str, _Kept] = {}
         self._delivered = 0
         self._dropped = 0
@@ -69,10 +73,17 @@ class DirectDelivery:
         """Post the records of one run.
 
         When nobody answers, the ones after it stay pending: the agent waits for one timeout, not for all of them.
+
+        Raises:
+            KeitoError: A record was not delivered, if the delivery is one that raises.
         """
-        for item in self._take_over(records):
+        items = self._take_over(records)
+        for item in items:
             if not self._send(item, self._timeout):
                 break
+        errors = [item.error for item in items if item.error is not None]
+        if self._raises and errors:
+            raise errors[0]
 
     def accept(self, records: Sequence[BillingRecord]) -> None:
         """Keep records as pending, without sending them."""
@@ -166,7 +177,7 @@ class DirectDelivery:
         status: Optional[int] = getattr(error, "status_code", None)
         wait: float = getattr(error, "retry_after", None) or 0.0
         with self._lock:
-            item.fate, item.sending = fate, False
+            item.fate, item.sending, item.error = fate, False, error if self._raises else None
             item.transient = fate is Fate.PENDING or status == 429
             item.not_before = time.monotonic() + wait
             # What stands for all its like is said once; a record that somebody must look at is said by itself.

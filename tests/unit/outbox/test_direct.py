@@ -228,3 +228,13 @@ def test_two_threads_never_send_the_same_record(client: Client, delivery: Direct
     first.join()
     assert delivery.report() == FlushReport(delivered=1)
     assert client.time_entries.posted == ["run-0", "run-0"]  # the failed attempt, and one more
+
+
+def test_a_delivery_that_raises_says_at_once_what_failed_and_keeps_the_record(client: Client) -> None:
+    delivery = DirectDelivery(client, raises=True)  # type: ignore[arg-type]
+    client.time_entries.answers = [UNREACHABLE]
+    with pytest.raises(KeitoConnectionError):
+        delivery.deliver([record(0)])
+    assert delivery.report() == FlushReport(pending=1)
+    assert delivery.flush(1) == FlushReport(delivered=1)
+    delivery.deliver([record(1)])
