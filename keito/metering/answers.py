@@ -32,8 +32,8 @@ class _Told(NamedTuple):
 
     models: tuple[Optional[str], ...]
     counts: Optional[tuple[int, int]]
-    began: datetime
-    ended: datetime
+    began: Optional[datetime]
+    ended: Optional[datetime]
 
     @classmethod
     def by(cls, call: LLMCall) -> _Told:
@@ -57,7 +57,11 @@ class Seen:
     def learn(self, call: LLMCall, place: Optional[int]) -> None:
         """Remember this of it from now on. A call that the run keeps is in memory anyway."""
         self.place = place
-        self._about: Union[LLMCall, _Told] = _Told.by(call) if place is None else call
+        self._about: Union[LLMCall, _Told] = call
+        if place is None:
+            told = _Told.by(call)
+            # Of thousands every byte counts, and those with tokens hardly need their times.
+            self._about = told if told.counts is None else told._replace(began=None, ended=None)
 
     @property
     def is_counted(self) -> bool:
@@ -72,7 +76,7 @@ class Seen:
         if _is_specific(call.response_id or ""):
             return True
         if one.counts is None or other.counts is None:  # a report lasts as long as the call, or longer
-            return _aware(one.began) <= _aware(other.ended) and _aware(other.began) <= _aware(one.ended)
+            return _is_before(one.began, other.ended) and _is_before(other.began, one.ended)
         return one.counts == other.counts
 
     @property
@@ -156,6 +160,10 @@ def _is_specific(answer: str) -> bool:
     """Whether nobody else can have this id. Numbers that count, or that tell the time, are not enough."""
     drawn = re.sub(r"[^0-9A-Za-z]", "", _KIND.sub("", answer))
     return len(drawn) >= (_MOST_COUNTED if drawn.isdigit() else _LEAST_SPECIFIC)
+
+
+def _is_before(moment: Optional[datetime], other: Optional[datetime]) -> bool:
+    return moment is not None and other is not None and _aware(moment) <= _aware(other)
 
 
 def _aware(moment: datetime) -> datetime:
