@@ -1,6 +1,8 @@
-"""The commands that need the extra `cli`."""
+"""The commands that need the extra `cli`.
 
-from __future__ import annotations
+Typer reads their annotations. On Python 3.9 it cannot where they are texts: modules of commands do without
+`from __future__ import annotations`.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """`python -m keito outbox flush`: send what waits, now."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from keito.cli.account import client_of_environment
 from keito.cli.records import undelivered
 from keito.cli.screen import Json, print_json, say, screen
 from keito.cli.store import Url, opened
-from keito.cli.whoami import client_of_environment
 from keito.outbox.destination import destination_of
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def flush(timeout: Timeout = 60.0, url: Url = None, output: Json = False) -> Non
     raise typer.Exit(0 if report.complete else 1)
 
 
-def _watched(delivery: OutboxDelivery, timeout: float, *, hidden: bool) -> FlushReport:
+def _watched(delivery: "OutboxDelivery", timeout: float, *, hidden: bool) -> "FlushReport":
     """Flush, and show how far it is to whoever sits at a terminal."""
     before = delivery.report()
     total = before.pending + before.unsure + before.held
@@ -65,7 +63,7 @@ def _watched(delivery: OutboxDelivery, timeout: float, *, hidden: bool) -> Flush
     return reports[0] if reports else delivery.report()
 
 
-def _print(report: FlushReport) -> None:
+def _print(report: "FlushReport") -> None:
     counts = {name: count for name, count in asdict(report).items() if count or name == "delivered"}
     say(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     if report.held or report.dead:

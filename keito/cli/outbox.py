@@ -1,7 +1,5 @@
 """`python -m keito outbox`: what waits to be billed, and what is in its way."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,14 +1,12 @@
 """`python -m keito relay`: a process that sends what agents have stored."""
 
-from __future__ import annotations
-
 from typing import Annotated, Optional
 
 import typer
 
+from keito.cli.account import client_of_environment
 from keito.cli.screen import say
 from keito.cli.store import Url, store_of
-from keito.cli.whoami import client_of_environment
 
 
 def relay(

@@ -1,13 +1,11 @@
 """`python -m keito outbox reprice`: bill what had no price when it was made."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from keito.cli.doctor import PolicyFile, fields_of
+from keito.cli.policy import PolicyFile, fields_of
 from keito.cli.screen import Json, print_json
 from keito.cli.store import Url, opened
 
@@ -48,7 +46,7 @@ def reprice(
     raise typer.Exit(int(bool(waiting)))
 
 
-def _prices_of(name: str) -> PriceTable:
+def _prices_of(name: str) -> "PriceTable":
     from keito.cli.prices import read_table  # noqa: PLC0415 - brings the pricing along
 
     try:

@@ -1,9 +1,8 @@
 """`python -m keito whoami`: whose key this is."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
+from keito.cli.account import client_of_environment
 from keito.cli.screen import Json, print_fields, print_json
 
 if TYPE_CHECKING:
@@ -35,19 +34,7 @@ def whoami(as_json: Json = False) -> None:
     )
 
 
-def client_of_environment(timeout: float = 10.0) -> Keito:
-    """The client that the environment describes. It gives up soon: somebody is waiting.
-
-    Raises:
-        KeitoAuthError: A credential is missing; it says which variable to set.
-        KeitoValidationError: KEITO_BASE_URL is not valid.
-    """
-    from keito.client import Keito  # noqa: PLC0415 - brings httpx and pydantic along
-
-    return Keito(timeout=timeout, max_retries=1)
-
-
-def _about(client: Keito, user: User) -> dict[str, Any]:
+def _about(client: "Keito", user: "User") -> dict[str, Any]:
     company: dict[str, Any] = user.company.model_dump() if user.company is not None else {}
     return {
         "id": user.id,
