@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,13 +35,31 @@ def test_help_lists_every_command(shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"), [((), "Usage:"), (("fly",), "'fly'"), (("doctor", "--days", "-1"), "'--days'")]
+    ("arguments", "reason"),
+    [(("fly",), "'fly'"), (("outbox", "fly"), "'fly'"), (("doctor", "--days", "-1"), "'--days'")],
 )
 def test_wrong_words_are_named_with_status_2(shell, arguments: tuple[str, ...], reason: str) -> None:
     said = shell(*arguments)
     assert said.status == 2
     assert reason in said.out + said.err
     assert "Usage: python -m keito" in said.out + said.err
+
+
+def test_no_word_at_all_shows_the_help(shell) -> None:
+    said = shell()
+    assert "Commands:" in said.out + said.err
+
+
+def test_help_names_the_program_as_it_was_called(shell, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/keito-py"])
+    assert shell("--help").out.startswith("Usage: keito-py ")
+    assert shell("outbox", "--help").out.startswith("Usage: keito-py outbox ")
+
+
+def test_the_only_script_is_not_named_like_the_official_one() -> None:
+    text = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+    scripts = text.partition("[project.scripts]\n")[2].partition("\n\n")[0]
+    assert scripts == 'keito-py = "keito.cli:main"'
 
 
 @pytest.mark.parametrize("command", ["whoami", "doctor", "outbox", "relay"])

@@ -127,6 +127,7 @@ def journalled(path: Path) -> int:
 
 
 def test_it_bills_a_run_whose_process_was_killed(relay, store, outbox_file, keito_client, program_environment) -> None:
+    pytest.importorskip("genai_prices")
     assert store.counts()  # the file has its tables
     command = [sys.executable, "-c", ABANDONED]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=program_environment()) as agent:

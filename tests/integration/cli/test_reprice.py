@@ -12,6 +12,7 @@ from keito.billing.records import records_for
 from keito.metering import AgentRun
 from keito.outbox.destination import destination
 
+pytest.importorskip("genai_prices")
 pytestmark = pytest.mark.timeout(60)
 
 
