@@ -15,6 +15,7 @@ from keito.billing.account import RunAccount
 from keito.billing.chronicle import RunChronicle
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
+from keito.billing.overtaken import supplement_of
 from keito.billing.policy import BillingPolicy
 from keito.billing.recovery import recover
 from keito.billing.share import shares_of
@@ -65,6 +66,7 @@ class Bookkeeping:
         assert isinstance(account, RunAccount)
         uid, journal = run.uid, self._journal
         account.listener = lambda event: journal.note(uid, event)
+        _recover_soon(self._delivery.store)
         journal.begin(RunChronicle(run, account.policy, self._delivery.destination))
 
     def end(self, run: AgentRun, policy: BillingPolicy, cost: RunCost, records: list[BillingRecord]) -> None:
@@ -83,13 +85,20 @@ class Bookkeeping:
         shares = [] if policy.rollup is None else shares_of(run, policy, cost)
         if records or shares:
             stored = [share.stored() for share in shares]
-            self._delivery.deliver(records, run_id=run.uid, shares=stored)
+            keys = self._delivery.commit(records, run_id=run.uid, shares=stored)
+            if keys is not None and len(keys) < len(records) + len(shares):
+                self._delivery.commit(self._since_closed(run, policy, cost, set(keys)))
         elif is_known:
             self._delivery.store.forget([run.uid])
         with self._lock:
             for share in shares:
                 _, count = self._windows.get(share.window.name, (None, 0))
                 self._windows[share.window.name] = (share.window.end, count + 1)
+
+    def _since_closed(self, run: AgentRun, policy: BillingPolicy, cost: RunCost, new: set[str]) -> list[BillingRecord]:
+        """What is left to bill of a run of which the store had something already."""
+        closed = self._delivery.store.find(run_id=run.uid, limit=1000)
+        return supplement_of(run, policy, cost, [record for record in closed if record.key not in new])
 
     def close_due(self) -> None:
         """Turn windows that are over, or full, into records."""

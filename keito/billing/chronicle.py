@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Optional
@@ -12,9 +13,13 @@ from keito.billing.guard import Guard
 from keito.billing.plain import policy_of, policy_text
 from keito.billing.policy import BillingPolicy
 from keito.billing.records import first_day
-from keito.metering import AgentRun
+from keito.metering import AgentRun, LLMCall
 from keito.metering.journal import About, RunEvent, event_of, event_text, run_of
+from keito.metering.stopwatch import epoch_ns
 from keito.outbox.stored import OpenRun
+
+_UNHEARD_NS = 60 * 10**9
+"""A process that lives is heard of more often than that."""
 
 
 class RunChronicle:
@@ -83,10 +88,17 @@ class AbandonedRun:
             return None
         account = RunAccount(about.uid, policy, Meters(), guard)
         account.flags.update(about.flags)
-        elapsed_ns = max(0, int((found.seen_at - found.started_at) * 10**9))
         run = _new_run(about, account)
-        run_of(about, events, run, 0 if about.is_supplement else elapsed_ns)
+        run_of(about, events, run, 0 if about.is_supplement else _elapsed_ns(found, about, events))
         return cls(run, policy, header["has_prices"])
+
+
+def _elapsed_ns(found: OpenRun, about: About, events: Iterable[RunEvent]) -> int:
+    """Until the process was last heard of; or until its last call ended, as far as that can be true."""
+    seen = max(0, int((found.seen_at - found.started_at) * 10**9))
+    begin = epoch_ns(about.started_at)
+    last = max((epoch_ns(event.ended_at) - begin for event in events if isinstance(event, LLMCall)), default=0)
+    return max(seen, min(last, seen + _UNHEARD_NS))
 
 
 def has_prices() -> bool:

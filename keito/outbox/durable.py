@@ -115,21 +115,29 @@ class OutboxDelivery:
         """Keeps the records."""
         return self._shared.store
 
-    def deliver(
+    def deliver(self, records: Sequence[BillingRecord]) -> None:
+        """Commit the records of a run, and wake the relay."""
+        self.commit(records)
+
+    def commit(
         self, records: Sequence[BillingRecord], *, run_id: Optional[str] = None, shares: Sequence[WindowShare] = ()
-    ) -> None:
+    ) -> Optional[Sequence[str]]:
         """Commit the records of a run, and its shares of windows, and wake the relay.
 
         Args:
             records: What is to be posted.
             run_id: The run, whose journal goes in the same transaction.
             shares: What is to be posted with the windows that it is a part of.
+
+        Returns:
+            The keys that the store did not have; `None` if nothing could be committed, which is logged and counted.
         """
         keys = self._commit(records, run_id, shares)
         self.wake()
         if self.mode is DeliverMode.ON_EXIT_OF_RUN and keys:
             deadline = time.monotonic() + self._timeout
             bounded(self._timeout, lambda: self._shared.wait_for_own(deadline, keys), lambda: None)
+        return keys
 
     def accept(self, records: Sequence[BillingRecord]) -> None:
         """Commit records that the next `flush` is to send."""
@@ -185,12 +193,12 @@ class OutboxDelivery:
 
     def _commit(
         self, records: Sequence[BillingRecord], run_id: Optional[str], shares: Sequence[WindowShare]
-    ) -> Sequence[str]:
+    ) -> Optional[Sequence[str]]:
         try:
             keys = self.store.add(records, self.destination, run_id=run_id, shares=shares)
         except Exception as error:  # the agent never breaks
             self._drop(records, shares, error)
-            return ()
+            return None
         with self._lock:
             self._committed += len(keys)
         self._shared.committed(keys)
