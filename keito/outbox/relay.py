@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Optional, Union
 
+from keito.core.deadline import deadline as sending
+from keito.core.deadline import lasting_clock
 from keito.outbox.attempt import DELIVERED, Attempt, attempt
 from keito.outbox.backoff import Backoff
 from keito.outbox.breaker import Breaker, BreakerState
@@ -47,12 +49,6 @@ _ASK_EVERY = 0.2
 
 _BEGIN_MARGIN = 1.0
 """Seconds of a lease that remain for the settlement after an attempt that took its whole timeout."""
-
-
-def now_awake_or_not() -> float:
-    """Seconds that pass while the machine sleeps as well, where the system can tell."""
-    boottime: Optional[int] = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ class Relay:
         lease: Optional[float] = None,
         backoff: Optional[Backoff] = None,
         chores: Sequence[Chore] = (),
-        clock: Callable[[], float] = now_awake_or_not,
+        clock: Callable[[], float] = lasting_clock,
     ) -> None:
         self.store = store
         self.destination = destination
@@ -284,11 +280,12 @@ class Relay:
         room = self._pace.allowed(target - self._flying)
         if room <= 0 or self._flying > target // 2 or self._clock() < self._claim_at:
             return
+        began = self._clock()  # before: whoever is frozen in the midst of it must not think that the lease begins now
         records = self.store.claim(self.destination, self.owner, room, self._lease)
         self._pace.sent(len(records))
         if len(records) == self._target - self._flying:
             self._adapt()
-        self._claimed_at = self._clock()
+        self._claimed_at = began
         # A claim takes the lock of the database: whoever found it empty waits a moment, or until somebody wakes it.
         self._claim_at = self._claimed_at + (_ASK_EVERY if len(records) < room else 0.0)
         latest = self._claimed_at + self._lease - self._timeout - _BEGIN_MARGIN
@@ -309,7 +306,10 @@ class Relay:
             # Whoever slept through the lease may find that another relay has it by now.
             self._results.put(_Unsent(record.key))
             return
-        self._results.put(attempt(self.client, record, timeout=self._timeout, quiet=self._quiet, backoff=self._backoff))
+        sending.permit = latest + self._timeout
+        result = attempt(self.client, record, timeout=self._timeout, quiet=self._quiet, backoff=self._backoff)
+        sending.permit = None
+        self._results.put(result)
 
     def _ask(self) -> None:
         if self._asking or self._clock() < self._ask_at:
