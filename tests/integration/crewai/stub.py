@@ -50,6 +50,8 @@ class StubOpenAI:
         gate: What answers wait for, if anything.
         asked: How many requests there were, refused ones included.
         served: The calls that were answered.
+        usage_of_streams: Whether streams tell their usage.
+        answers: What was answered, by response id.
     """
 
     url: str = ""
@@ -59,6 +61,7 @@ class StubOpenAI:
     asked: int = 0
     served: list[Served] = field(default_factory=list)
     usage_of_streams: bool = True
+    answers: dict[str, Answer] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
 
     def tokens(self, mark: str = "") -> tuple[int, int]:
@@ -77,19 +80,18 @@ class StubOpenAI:
     def serve(self, path: str, body: dict[str, Any]) -> Union[Served, int]:
         with self.lock:
             self.asked += 1
-            answer = self.script.popleft() if self.script else self.answer(body)
+            is_chat = path.endswith("chat/completions")
+            answer = "" if not is_chat else self.script.popleft() if self.script else self.answer(body)
             if isinstance(answer, int):
                 return answer
             number = len(self.served) + 1
-            kind = "embd" if path.endswith("embeddings") else "chatcmpl"
+            kind = "chatcmpl" if is_chat else "embd"
             served = Served(
                 path, body["model"], json.dumps(body), 1000 + 7 * number, 50 + number, f"{kind}-{id(self)}-{number}"
             )
             self.served.append(served)
-        self.answers[served.response_id] = answer
+            self.answers[served.response_id] = answer
         return served
-
-    answers: dict[str, Answer] = field(default_factory=dict)
 
     def usage(self, served: Served) -> dict[str, Any]:
         return {

@@ -69,17 +69,24 @@ def test_a_guardrail_that_asks_a_model(kit: Any, billing: Any, bill: Any, stub: 
     assert found.tokens == [stub.tokens()]
 
 
-def test_memory_that_saves_in_the_background(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
-    analysis = '{"memories": [], "items": [], "suggested_scope": "/a", "categories": [], "importance": 0.5}'
-    stub.answer = lambda body: analysis if body.get("response_format") or "memor" in str(body).lower() else FINAL
+@pytest.mark.parametrize("exact", [False, True])
+def test_memory_that_saves_in_the_background(
+    kit: Any, billing: Any, bill: Any, stub: Any, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.setenv(name, stub.url)  # the memory's own model
+    analysis = '{"memories": ["bees fly"], "suggested_scope": "/a", "categories": [], "importance": 0.5}'
+    stub.answer = lambda body: analysis if "memor" in str(body["messages"][0]).lower() else FINAL
     embedder = {"provider": "openai", "config": {"api_key": "sk-loopback", "api_base": stub.url}}
-    BilledCrew(kit.crew(memory=True, embedder=embedder), billing, patience=10).kickoff()
+    BilledCrew(kit.crew(memory=True, embedder=embedder), billing, exact=exact, patience=10).kickoff()
     found = bill(billing)
     assert len(stub.chats) >= 2
+    assert stub.embeddings
+    assert found.facts["calls"] == len(stub.chats)  # nothing tells of the embeddings
     unmetered = sum(row["calls"] for row in found.details.get("unmetered_calls", []))
-    assert found.facts["calls"] == len(stub.chats)
-    if not unmetered:
-        assert found.tokens == [stub.tokens()]
+    assert (found.tokens == [stub.tokens()]) is (unmetered == 0)
+    assert ("unpriced" in found.facts.get("flags", [])) is (unmetered > 0)
+    assert not (exact and unmetered)
 
 
 def test_a_callback_after_the_kickoff(kit: Any, billing: Any, bill: Any, stub: Any) -> None:

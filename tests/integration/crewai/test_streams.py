@@ -18,6 +18,13 @@ def until(condition: Any) -> None:
         time.sleep(0.01)
 
 
+def needs(method: str) -> Any:
+    """CrewAI 1.13 cannot close streams."""
+    from crewai.types.streaming import CrewStreamingOutput
+
+    return pytest.mark.skipif(not hasattr(CrewStreamingOutput, method), reason=f"streams have no {method}()")
+
+
 def streaming(kit: Any, **fields: Any) -> Any:
     return kit.crew(stream=True, **fields)
 
@@ -44,7 +51,7 @@ def test_streams_of_two_clients_that_are_read_in_turns(
     for _ in zip(*streams, strict=False):
         pass
     for stream in streams:
-        stream.close()
+        list(stream)
     assert bill(first, second, project_id=policy.project_id).tokens == [stub.tokens("client-one")]
     assert bill(first, second, project_id=other).tokens == [stub.tokens("client-two")]
 
@@ -83,6 +90,7 @@ def test_for_each_with_a_list_of_streams(kit: Any, billing: Any, bill: Any, stub
     assert bill(billing).tokens == sorted((stub.tokens(row["topic"]) for row in topics), reverse=True)
 
 
+@needs("close")
 def test_a_stream_that_is_closed_early_is_billed_for_the_whole_work(
     kit: Any, billing: Any, bill: Any, stub: Any
 ) -> None:
@@ -106,12 +114,14 @@ def test_a_stream_that_nobody_holds_any_more_is_billed(kit: Any, billing: Any, b
     assert bill(billing).tokens == [stub.tokens()]
 
 
+@needs("close")
 def test_a_stream_that_nobody_reads_costs_nothing(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
     BilledCrew(streaming(kit), billing).kickoff().close()
     gc.collect()
     assert (stub.served, bill(billing).time) == ([], [])
 
 
+@needs("aclose")
 def test_an_asynchronous_stream_that_is_left_is_cancelled(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
     async def read_one() -> None:
         crew = kit.crew(kit.task(kit.agent()), kit.task(kit.agent(), "second"), stream=True)

@@ -43,7 +43,7 @@ def is_test(block):
 
 def missing(block):
     """What a block uses that cannot be installed on this Python."""
-    names = ("langchain_core", "genai_prices", "openai", "respx", "pytest_httpx")
+    names = ("langchain_core", "genai_prices", "openai", "respx", "pytest_httpx", "crewai")
     return [name for name in names if re.search(rf"\b{name}\b", block.code) and not importlib.util.find_spec(name)]
 
 
