@@ -1,11 +1,12 @@
 """`python -m keito relay`: a process that sends what agents have stored."""
 
+import errno
 from typing import Annotated, Optional
 
 import typer
 
 from keito.cli.account import client_of_environment
-from keito.cli.screen import say
+from keito.cli.screen import fail, say
 from keito.cli.store import Url, store_of
 
 
@@ -31,14 +32,21 @@ def relay(
 
     store_of(url).close()  # what is wrong with the URL is said before anything is started
     with client_of_environment() as client:
-        run_relay(
-            url,
-            client=client,
-            port=port,
-            host=host,
-            concurrency=concurrency,
-            quiet=quiet,
-            drain=drain,
-            chores=chores,
-            ready=ready,
-        )
+        try:
+            run_relay(
+                url,
+                client=client,
+                port=port,
+                host=host,
+                concurrency=concurrency,
+                quiet=quiet,
+                drain=drain,
+                chores=chores,
+                ready=ready,
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise fail(f"port {port} is in use; choose another with --port, or --port 0 for a free one") from None
+        except ImportError as error:  # prometheus-client was taken away
+            raise fail(str(error)) from None
