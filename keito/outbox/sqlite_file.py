@@ -10,6 +10,23 @@ from keito.outbox.sqlite_sql import APPLICATION_ID, MIGRATIONS
 
 MEMORY = ":memory:"
 
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux tells what is mounted."""
+
+_NETWORK = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "lustre",
+)
+
 _ADVICE = {
     "locked": "another process has kept it locked for too long",
     "full": "the disk is full: make room",
@@ -51,12 +68,30 @@ def refusal(error: Exception, path: str) -> Exception:
 
 
 def _create(path: str) -> None:
+    kind = _file_system(Path(path))
+    if kind in _NETWORK:
+        # The log that SQLite writes is shared through memory: two machines would destroy it without a word.
+        raise refusal(
+            OSError(f"it is on a network file system ({kind}): name a local path or postgresql:// in KEITO_OUTBOX_URL"),
+            path,
+        )
     try:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives the mode of the database to the files beside it, too.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise refusal(error, path) from error
+
+
+def _file_system(path: Path) -> str:
+    """The type of the file system that a path is on, as far as it is known."""
+    try:
+        lines = [line.split() for line in MOUNTS.read_text().splitlines()]
+    except OSError:
+        return ""
+    places = {Path(line[4]): line[line.index("-") + 1] for line in lines}
+    real = path.resolve()
+    return next((places[place] for place in (real, *real.parents) if place in places), "")
 
 
 def _set_up(connection: sqlite3.Connection, path: str) -> None:
