@@ -3,6 +3,8 @@
 Mocks of httpx (respx, pytest-httpx) patch `HTTPTransport` or the pool under it, so they see these requests, too.
 """
 
+import contextlib
+import socket
 import ssl
 import threading
 import urllib.request
@@ -19,6 +21,9 @@ from keito.core.deadline import deadline
 from keito.core.retry import Unusable
 
 T = TypeVar("T")
+
+_USER_TIMEOUT: Optional[int] = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Linux has it."""
 
 _SLICE = 65536
 """Bytes that are written before the next look at the deadline."""
@@ -40,10 +45,23 @@ class _DeadlineStream(httpcore.NetworkStream):
         raise httpcore.ReadTimeout("the answer took too long")
 
     def write(self, buffer: bytes, timeout: Optional[float] = None) -> None:
+        self._bound_kernel()
         for start in range(0, len(buffer), _SLICE):
             if deadline.is_over:
                 raise httpcore.WriteTimeout("the request took too long")
             self._stream.write(buffer[start : start + _SLICE], deadline.left(timeout))
+
+    def _bound_kernel(self) -> None:
+        """Let the system drop what the server does not acknowledge by the end of the attempt.
+
+        It would repeat it for minutes, also after the connection was closed or the process killed: a request that
+        failed long ago would still arrive.
+        """
+        left = deadline.left(None)
+        found: Optional[socket.socket] = self._stream.get_extra_info("socket")
+        if left is not None and found is not None and _USER_TIMEOUT is not None:
+            with contextlib.suppress(OSError):
+                found.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, max(1, int(left * 1000)))
 
     def close(self) -> None:
         self._stream.close()
