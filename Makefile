@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crewai test-crewai-lowest lint format typecheck bench docs test-matrix test-lowest clean
+.PHONY: help demo test test-crewai test-crewai-lowest test-otel lint format typecheck bench docs test-matrix test-lowest clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -25,15 +25,19 @@ demo: $(READY) ## Bill a LangChain agent's run on a Keito that runs on this mach
 test: $(READY) ## Run the test suite
 	@$(BIN)/python -m pytest
 
-.venv-crewai/.ready .venv-crewai-lowest/.ready: pyproject.toml | $(READY)
+.venv-crewai/.ready .venv-crewai-lowest/.ready .venv-otel/.ready: pyproject.toml | $(READY)
 	@echo "Setting up $(@D) (once, takes about a minute) ..."
 	@test -d $(@D) || $(BIN)/uv venv --quiet --python $(BIN)/python $(@D)
-	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python -e ".[test-crewai]" \
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python -e ".[test-$(if $(findstring otel,$@),otel,crewai)]" \
 		$(if $(findstring lowest,$@),crewai==1.13.0)
 	@touch $@
 
 test-crewai: .venv-crewai/.ready ## Run the tests of the CrewAI integration, which has an environment of its own
 	@.venv-crewai/bin/python -m pytest tests/integration/crewai
+
+test-otel: .venv-otel/.ready ## Run the tests of frameworks that emit spans, which have an environment of their own
+	@.venv-otel/bin/python -m pytest -q tests/integration/otel/frameworks \
+		-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 test-crewai-lowest: .venv-crewai-lowest/.ready ## Run them on the oldest CrewAI that keito accepts
 	@.venv-crewai-lowest/bin/python -m pytest tests/integration/crewai
@@ -66,4 +70,4 @@ test-lowest: $(READY) ## Run the core's tests on the oldest dependencies that ke
 	@UV=$(BIN)/uv scripts/test-matrix --lowest
 
 clean: ## Remove what the verbs made
-	rm -rf $(VENV) .venv-crewai .venv-crewai-lowest site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-crewai .venv-crewai-lowest .venv-otel site .mypy_cache .ruff_cache .pytest_cache

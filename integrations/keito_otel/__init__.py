@@ -10,7 +10,8 @@ try:
 except ImportError as error:
     raise ImportError('keito_otel needs opentelemetry-sdk: pip install "keito[otel]"') from error
 
+from keito_otel.installing import install
 from keito_otel.processor import KeitoSpanProcessor
 from keito_otel.sampling import MeteringSampler
 
-__all__ = ["KeitoSpanProcessor", "MeteringSampler"]
+__all__ = ["KeitoSpanProcessor", "MeteringSampler", "install"]

@@ -88,8 +88,9 @@ class CallMeter:
         if above is not None and call.operation != "embeddings":
             if above is not open_call or call.response_id is None or call.usage is None:
                 return None
-            above.response_id = above.response_id or call.response_id
-            return replace(call, response_id=above.response_id)
+            told = above.response_id
+            above.reported(call.response_id)
+            return call if told is None else replace(call, response_id=told)
         known = None if node.call is None else node.call.response_id
         return replace(call, response_id=known) if call.response_id is None and known is not None else call
 

@@ -30,9 +30,11 @@ def other_project(keito_sandbox: Any, keito_client: Keito) -> str:
 
 def work(tracing: Tracing, attributes: Any = None, **more: Any) -> None:
     tracer = tracing.tracer()
-    with tracer.start_as_current_span("agent", attributes={**AGENT, **(attributes or {})}):
-        with tracer.start_as_current_span("chat", attributes=CHAT | usage() | more):
-            pass
+    with (
+        tracer.start_as_current_span("agent", attributes={**AGENT, **(attributes or {})}),
+        tracer.start_as_current_span("chat", attributes=CHAT | usage() | more),
+    ):
+        pass
 
 
 def in_baggage(**entries: str) -> Any:
@@ -96,9 +98,11 @@ def test_a_conversation_joins_runs_of_two_services(tracing: Tracing, name: str) 
     with TracerProvider(shutdown_on_exit=False).get_tracer("caller").start_as_current_span("caller"):
         inject(carrier)
     for number in (1, 2):
-        with tracer.start_as_current_span(f"part {number}", context=extract(carrier), attributes=AGENT):
-            with tracer.start_as_current_span("chat", attributes={**CHAT, **usage(), name: "chat-77"}):
-                pass
+        with (
+            tracer.start_as_current_span(f"part {number}", context=extract(carrier), attributes=AGENT),
+            tracer.start_as_current_span("chat", attributes={**CHAT, **usage(), name: "chat-77"}),
+        ):
+            pass
     found = tracing.bill()
     assert sorted(str(entry.notes) for entry in found.time) == ["part 1", "part 2"]
     assert {entry.metadata["session_id"] for entry in [*found.time, *found.expenses]} == {"chat-77"}
