@@ -19,7 +19,7 @@ from keito.billing import Outcome
 from keito.metering import log_outcome
 
 
-class Newsletter(Flow):  # type: ignore[type-arg, misc]
+class Newsletter(Flow):  # type: ignore[misc]
     """Finds the news, then writes them up. Nothing here knows that it is billed, but for the outcome."""
 
     @start()  # type: ignore[untyped-decorator]
