@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from typing_extensions import Unpack
+from typing_extensions import TypedDict, Unpack
 
 from keito.billing.account import Meters, RunAccount
 from keito.billing.block import RunBlock
@@ -21,11 +21,23 @@ from keito.metering import AgentRun, Outcome, RunStatus, current_run
 from keito.outbox import Delivery, FlushReport
 
 if TYPE_CHECKING:
+    from keito.billing.corrections import Correction, Corrector
     from keito.client import Keito
     from keito.outbox.hooks import Hook
 
 Resolve = Callable[[AgentRun], Optional[BillingPolicy]]
 """From a run that starts to the policy that it is billed by."""
+
+
+class Changes(TypedDict, total=False):
+    """What `AgentBilling.replace` may change in the records of a run."""
+
+    project_id: str
+    task_id: str
+    expense_category_id: str
+    user_id: str
+    billable: bool
+    notes: str
 
 
 class AgentBilling:
@@ -80,6 +92,7 @@ class AgentBilling:
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
         self.guard = Guard()
         self._resolve = resolve
+        self._client = client
         self._delivery = delivery or delivery_for(client, outbox, deliver, on_delivered, on_dead)
         self.meters = Meters()
         self._postings = Postings(self._delivery, self.guard, late_grace, books_of(self._delivery, self.guard))
@@ -249,6 +262,54 @@ class AgentBilling:
         report = self._delivery.flush(timeout)
         lost = self._postings.lost
         return replace(report, dropped=report.dropped + lost) if lost else report
+
+    def void(self, run_id: str, *, reason: str, timeout: float = 30.0) -> Correction:
+        """Take back what a run was billed for, exactly once, however often it is said.
+
+        What was not sent is not sent any more, and time entries and outcomes are deleted. Keito's API can neither
+        delete nor lower expenses, nor entries that are locked: those stand in `left` and in the log, for somebody to
+        remove them on Keito, and a record of 0 beside each of them says so.
+
+        Args:
+            run_id: The uid of the run, as `metadata["run"]["id"]` has it.
+            reason: Why; for the records and for people.
+            timeout: Seconds to wait for records that are on their way.
+
+        Raises:
+            CorrectionError: A record is billed or approved, or its fate is not known yet, or the run is not in the
+                outbox, as those in rollups. Nothing was changed.
+            KeitoError: Keito refuses, or is not there. What was done by then stays done; say it again.
+        """
+        return self._correct(timeout, lambda corrector: corrector.void(run_id, reason))
+
+    def replace(self, run_id: str, *, reason: str, timeout: float = 30.0, **changes: Unpack[Changes]) -> Correction:
+        """Take back what a run was billed for as `void` does, and post what could be removed with other fields.
+
+        What is left on Keito is not posted again: it would be there twice.
+
+        Args:
+            run_id: The uid of the run.
+            reason: Why.
+            timeout: Seconds to wait for records that are on their way.
+            **changes: `project_id`, `task_id`, `expense_category_id`, `user_id`, `billable` and `notes`.
+
+        Raises:
+            CorrectionError: As for `void`.
+            KeitoError: As for `void`.
+        """
+        return self._correct(timeout, lambda corrector: corrector.replace(run_id, reason, changes))
+
+    def _correct(self, timeout: float, work: Callable[[Corrector], Correction]) -> Correction:
+        from keito.billing.corrections import CorrectionError, Corrector  # noqa: PLC0415 - rarely needed
+        from keito.client import Keito  # noqa: PLC0415
+
+        durable: Any = self._delivery
+        if not hasattr(durable, "store"):
+            raise CorrectionError("without an outbox nobody knows what a run was billed for")
+        if self._client is not None:
+            return work(Corrector(durable, self._client, timeout))
+        with Keito() as client:
+            return work(Corrector(durable, client, timeout))
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections.

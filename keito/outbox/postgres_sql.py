@@ -215,6 +215,10 @@ QUERIES = Queries(
       UPDATE records SET state = 'pending', changed_at = epoch(), not_before = epoch()
       WHERE key = %(key)s AND destination = %(destination)s AND state = %(state)s
     """,
+    withdraw="""
+      UPDATE records SET state = 'withdrawn', owner = NULL, changed_at = epoch(), reason = %(reason)s
+      WHERE key = %(key)s AND state = %(state)s
+    """,
     counts="SELECT destination, state, sum(number)::bigint FROM tallies WHERE state <> 'share' GROUP BY 1, 2",
     # Nobody waits here: rows in use are left alone, and only one connection does it at a time.
     fold_counts="""

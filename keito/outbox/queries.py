@@ -24,6 +24,7 @@ class Queries:
         expire: Make some unsure whose lease is over.
         release: Make some of a destination and a state pending.
         release_key: Make one pending.
+        withdraw: Take one back that is in a state.
         counts: Destination, state and number.
         fold_counts: Make what they are counted from small again.
         destinations: Those of all records.
@@ -82,6 +83,7 @@ class Queries:
     expire: str
     release: str
     release_key: str
+    withdraw: str
     counts: str
     fold_counts: str
     destinations: str

@@ -111,6 +111,11 @@ class SqlStore(SqlWindows, SqlJournal):
         self._announce(number)
         return number
 
+    def withdraw(self, key: str, state: RecordState, reason: str) -> bool:
+        """See `Store.withdraw`."""
+        value = {"key": key, "state": state.value, "reason": reason[:2000]}
+        return bool(self._db.write(lambda tx: tx.run(self._sql.withdraw, **value)))
+
     def counts(self, destination: Optional[str] = None) -> Mapping[RecordState, int]:
         """See `Store.counts`."""
         numbers = dict.fromkeys(RecordState, 0)

@@ -186,6 +186,10 @@ QUERIES = Queries(
       UPDATE records SET state = 'pending', changed_at = :now, not_before = :now
       WHERE key = :key AND destination = :destination AND state = :state
     """,
+    withdraw="""
+      UPDATE records SET state = 'withdrawn', owner = NULL, changed_at = :now, reason = :reason
+      WHERE key = :key AND state = :state
+    """,
     counts="SELECT destination, state, number FROM tallies WHERE state <> 'share'",
     fold_counts="DELETE FROM tallies WHERE number = 0",
     destinations="SELECT DISTINCT destination FROM tallies",

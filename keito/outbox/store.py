@@ -79,6 +79,10 @@ class Store(Protocol):
         """Make `held` or `dead` records `pending`, all of them or some; answers how many."""
         ...
 
+    def withdraw(self, key: str, state: RecordState, reason: str) -> bool:
+        """Make a record `withdrawn`, for ever, if it stands so; answers whether it did."""
+        ...
+
     def counts(self, destination: Optional[str] = None) -> Mapping[RecordState, int]:
         """How many records stand where. Quick, also with a million of them."""
         ...

@@ -14,7 +14,8 @@ class RecordState(str, Enum):
 
     `pending` waits to be sent. `sending` is with a relay, under a lease. `unsure` was sent and nobody knows whether it
     arrived: the API is asked before anything else happens. `delivered` is on Keito. `held` was refused for a reason
-    that an operator can put right (401, 402, 403, 404, 429), `dead` for good.
+    that an operator can put right (401, 402, 403, 404, 429), `dead` for good. `withdrawn` was taken back by a
+    correction: it was never sent, or was deleted on Keito.
     """
 
     PENDING = "pending"
@@ -23,6 +24,7 @@ class RecordState(str, Enum):
     DELIVERED = "delivered"
     HELD = "held"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
 
     def __str__(self) -> str:
         return self.value

@@ -1,0 +1,144 @@
+"""What was billed is taken back, once, as far as Keito's API can."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from keito import Keito
+from keito.billing import AgentBilling, CorrectionError, Outcome
+from keito.outbox import RecordState
+from keito.sandbox import SandboxServer
+
+
+@pytest.fixture
+def billing(keito_client: Keito, keito_sandbox: SandboxServer) -> Iterator[AgentBilling]:
+    billing = AgentBilling(
+        client=keito_client,
+        project_id=keito_sandbox.project_id,
+        task_id=keito_sandbox.task_id,
+        expense_category_id=keito_sandbox.expense_category_id,
+    )
+    yield billing
+    assert billing.guard.count == 0
+    billing.close()
+
+
+def work(billing: AgentBilling) -> str:
+    with billing.run("Ticket") as run:
+        run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1000, reported_cost="0.25")
+        run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    return run.uid
+
+
+def test_what_can_be_deleted_is_and_what_cannot_is_noted(billing: AgentBilling, books: Any) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    (expense,) = books.expenses
+    done = billing.void(uid, reason="wrong client")
+    assert billing.flush().complete
+    assert set(done.deleted) == {f"{uid}-time-0", f"{uid}-outcome-0"}
+    assert (done.left, done.posted) == ((f"{uid}-expense-0",), (f"{uid}-expense-0-void",))
+    assert (books.times, books.outcomes) == ([], [])
+    note = next(found for found in books.expenses if found.id != expense.id)
+    assert (note.total_cost, note.billable) == (0, False)
+    assert note.metadata["keito"]["voids"] == {"key": f"{uid}-expense-0", "id": expense.id, "amount": "0.25"}
+    assert "wrong client" in note.notes
+
+
+def test_it_happens_once_however_often_it_is_said(billing: AgentBilling, books: Any) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    for _ in range(3):
+        billing.void(uid, reason="wrong")
+    assert billing.flush().complete
+    assert (books.times, books.outcomes, len(books.expenses)) == ([], [], 2)
+
+
+def test_what_was_not_sent_is_not_sent(billing: AgentBilling, books: Any, keito_sandbox: SandboxServer) -> None:
+    keito_sandbox.faults.add("status", method="POST", path="*", times=100, status=401)
+    uid = work(billing)
+    assert billing.flush(5).held >= 1
+    done = billing.void(uid, reason="wrong")
+    keito_sandbox.faults.clear()
+    assert len(done.withdrawn) == 3
+    report = billing.flush()
+    assert report.complete
+    assert (books.times, books.outcomes, books.expenses) == ([], [], [])
+
+
+@pytest.mark.parametrize(("state", "word"), [({"billed": True}, "billed"), ({"approved": True}, "approved")])
+@pytest.mark.parametrize("kind", ["times", "expenses"])
+def test_what_is_billed_or_approved_is_refused_and_nothing_is_changed(
+    billing: AgentBilling, books: Any, keito_sandbox: SandboxServer, kind: str, state: "dict[str, bool]", word: str
+) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    (record,) = getattr(books, kind)
+    keito_sandbox.set_state("time_entries" if kind == "times" else "expenses", record.id, **state)
+    with pytest.raises(CorrectionError, match=f"{uid}-.* is {word}.*nothing was changed"):
+        billing.void(uid, reason="wrong")
+    assert billing.flush().complete
+    assert [len(found) for found in (books.times, books.outcomes, books.expenses)] == [1, 1, 1]
+
+
+def test_an_entry_that_is_locked_is_left_with_a_note(
+    billing: AgentBilling, books: Any, keito_sandbox: SandboxServer
+) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    (entry,) = books.times
+    keito_sandbox.set_state("time_entries", entry.id, locked=True)
+    done = billing.void(uid, reason="wrong")
+    assert billing.flush().complete
+    assert set(done.left) == {f"{uid}-time-0", f"{uid}-expense-0"}
+    note = next(found for found in books.times if found.id != entry.id)
+    assert (note.hours, note.billable, note.metadata["keito"]["voids"]["id"]) == (0, False, entry.id)
+
+
+def test_a_run_goes_to_another_project_without_being_there_twice(
+    billing: AgentBilling, books: Any, second_project: str
+) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    (before,) = books.times
+    done = billing.replace(uid, reason="wrong client", project_id=second_project, notes="Ticket of another client")
+    assert billing.replace(uid, reason="again", project_id=second_project).posted != ()
+    assert billing.flush().complete
+    (after,) = books.times
+    assert (after.project_id, after.notes, after.hours) == (second_project, "Ticket of another client", before.hours)
+    assert [found.project_id for found in books.outcomes] == [second_project]
+    assert done.left == (f"{uid}-expense-0",)
+    assert sum(Decimal(str(found.total_cost)) for found in books.expenses) == Decimal("0.25")
+
+
+def test_a_supplement_goes_with_its_run(billing: AgentBilling, books: Any) -> None:
+    uid = work(billing)
+    with billing.run() as run:
+        pass
+    run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    assert billing.flush().complete
+    assert f"{run.uid}-late-0-outcome-0" in billing.void(run.uid, reason="wrong").deleted
+    assert [found.metadata["run"]["id"] for found in books.outcomes] == [uid]
+
+
+def test_a_run_that_nobody_knows_is_refused(billing: AgentBilling) -> None:
+    with pytest.raises(CorrectionError, match="no records in the outbox"):
+        billing.void("nonsense", reason="wrong")
+
+
+def test_without_an_outbox_nothing_can_be_corrected(keito_client: Keito) -> None:
+    billing = AgentBilling(client=keito_client, project_id="p", task_id="t", outbox="direct://")
+    with pytest.raises(CorrectionError, match="without an outbox"):
+        billing.void("run", reason="wrong")
+
+
+def test_a_withdrawn_record_stays_withdrawn(billing: AgentBilling, keito_sandbox: SandboxServer) -> None:
+    keito_sandbox.faults.add("status", method="POST", path="*", times=100, status=400)
+    uid = work(billing)
+    billing.flush(5)
+    billing.void(uid, reason="wrong")
+    store: Any = billing._delivery.store  # type: ignore[attr-defined]
+    assert store.release(None, [RecordState.HELD, RecordState.DEAD]) == 0
+    assert {record.state for record in store.find(run_id=uid)} == {RecordState.WITHDRAWN}
