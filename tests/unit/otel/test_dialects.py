@@ -1,0 +1,230 @@
+"""What frameworks and instrumentations call the same things: a table of attribute dialects."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Optional
+
+import pytest
+
+from keito.metering import Usage
+from keito.metering.dialects import Report, report_of
+
+WHOLE = Usage(100, 50, cache_read_tokens=25, cache_write_tokens=15, reasoning_tokens=10)
+
+PRESENT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 50,
+    "gen_ai.usage.cache_read.input_tokens": 25,
+    "gen_ai.usage.cache_creation.input_tokens": 15,
+    "gen_ai.usage.reasoning.output_tokens": 10,
+}
+PYDANTIC_AI = {
+    **PRESENT,
+    "gen_ai.system": "openai",
+    "gen_ai.usage.details.cache_read_tokens": 25,
+    "gen_ai.usage.details.cache_write_tokens": 15,
+    "gen_ai.usage.details.reasoning_tokens": 10,
+}
+FIRST_CONVENTIONS = {
+    "gen_ai.system": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.prompt_tokens": 100,
+    "gen_ai.usage.completion_tokens": 50,
+    "gen_ai.usage.cache_read_input_tokens": 25,
+    "gen_ai.usage.cache_creation_input_tokens": 15,
+    "gen_ai.usage.reasoning_tokens": 10,
+}
+OPEN_LLMETRY = {
+    "llm.request.type": "chat",
+    "gen_ai.system": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.prompt_tokens": 100,
+    "gen_ai.usage.completion_tokens": 50,
+    "llm.usage.total_tokens": 150,
+    "gen_ai.usage.cache_read_input_tokens": 25,
+    "gen_ai.usage.cache_creation_input_tokens": 15,
+    "llm.usage.reasoning_tokens": 10,
+}
+OPEN_INFERENCE = {
+    "openinference.span.kind": "LLM",
+    "llm.provider": "openai",
+    "llm.system": "openai",
+    "llm.model_name": "gpt-5-mini",
+    "llm.response.model_name": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "llm.token_count.prompt": 100,
+    "llm.token_count.completion": 50,
+    "llm.token_count.total": 150,
+    "llm.token_count.prompt_details.cache_read": 25,
+    "llm.token_count.prompt_details.cache_write": 15,
+    "llm.token_count.completion_details.reasoning": 10,
+}
+STRANDS = {  # hands on Bedrock's counts, with the cache beside the input, under old and new names
+    "gen_ai.operation.name": "chat",
+    "gen_ai.system": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.prompt_tokens": 60,
+    "gen_ai.usage.input_tokens": 60,
+    "gen_ai.usage.completion_tokens": 50,
+    "gen_ai.usage.output_tokens": 50,
+    "gen_ai.usage.total_tokens": 150,
+    "gen_ai.usage.cache_read_input_tokens": 25,
+    "gen_ai.usage.cache_read.input_tokens": 25,
+    "gen_ai.usage.cache_write_input_tokens": 15,
+    "gen_ai.usage.reasoning_tokens": 10,
+}
+GOOGLE_ADK = {  # thoughts beside the output
+    "gen_ai.operation.name": "generate_content",
+    "gen_ai.system": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini-2025-08-07",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 40,
+    "gen_ai.usage.total_tokens": 150,
+    "gen_ai.usage.cache_read.input_tokens": 25,
+    "gen_ai.usage.cache_creation.input_tokens": 15,
+    "gen_ai.usage.experimental.reasoning_tokens": 10,
+}
+TABLE = {
+    "present conventions": PRESENT,
+    "pydantic-ai": PYDANTIC_AI,
+    "first conventions": FIRST_CONVENTIONS,
+    "OpenLLMetry": OPEN_LLMETRY,
+    "OpenInference": OPEN_INFERENCE,
+    "Strands": STRANDS,
+    "Google ADK": GOOGLE_ADK,
+}
+
+
+@pytest.mark.parametrize("attributes", TABLE.values(), ids=TABLE.keys())
+def test_every_dialect_means_the_same_call(attributes: Any) -> None:
+    assert report_of(attributes) == Report(
+        usage=WHOLE,
+        model="gpt-5-mini-2025-08-07",
+        response_id="chatcmpl-1",
+        provider="openai",
+        requested_model="gpt-5-mini",
+    )
+
+
+@pytest.mark.parametrize("attributes", TABLE.values(), ids=TABLE.keys())
+def test_every_dialect_is_an_inference(attributes: Any) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from keito_otel.roles import Role, role_of
+
+    assert role_of(attributes) is Role.INFERENCE
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (
+            {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.details.input_audio_tokens": 4},
+            Usage(9, input_audio_tokens=4),
+        ),
+        (
+            {"llm.token_count.completion": 9, "llm.token_count.completion_details.audio": 4},
+            Usage(0, 9, output_audio_tokens=4),
+        ),
+        ({"llm.token_count.prompt": 9, "llm.token_count.prompt_details.audio": 4}, Usage(9, input_audio_tokens=4)),
+        ({"llm.usage.prompt_tokens": 9, "llm.usage.completion_tokens": 3, "llm.usage.total_tokens": 12}, Usage(9, 3)),
+        ({"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}, None),
+        ({"gen_ai.request.model": "x"}, None),
+    ],
+)
+def test_parts_of_the_counts(attributes: Any, expected: Optional[Usage]) -> None:
+    assert report_of({"gen_ai.operation.name": "chat", **attributes}).usage == expected
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.prompt_tokens": 8},
+        {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 100},
+        {"gen_ai.usage.total_tokens": 100},
+        {"gen_ai.usage.input_tokens": "nine"},
+        {"llm.token_count.prompt": 9, "llm.token_count.prompt_details.cache_read": 10},
+    ],
+)
+def test_what_contradicts_itself_is_flagged_and_not_guessed(attributes: Any) -> None:
+    usage = report_of(attributes).usage
+    assert usage is not None
+    assert usage.problem is not None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "operation"),
+    [
+        ({"gen_ai.operation.name": "embeddings"}, "embeddings"),
+        ({"gen_ai.operation.name": "generate_content"}, "chat"),
+        ({"gen_ai.operation.name": "text_completion"}, "text_completion"),
+        ({"llm.request.type": "completion"}, "text_completion"),
+        ({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e"}, "embeddings"),
+        ({}, "chat"),
+    ],
+)
+def test_the_operation(attributes: Any, operation: str) -> None:
+    assert report_of({"gen_ai.usage.input_tokens": 1, **attributes}).operation == operation
+
+
+@pytest.mark.parametrize(
+    ("attributes", "provider"),
+    [
+        ({"llm.provider": "azure", "llm.system": "openai"}, "azure"),  # who serves it decides the price
+        ({"llm.system": "vertexai"}, "vertexai"),
+        ({"gen_ai.provider.name": "aws.bedrock", "gen_ai.system": "anthropic"}, "aws.bedrock"),
+    ],
+)
+def test_the_provider(attributes: Any, provider: str) -> None:
+    assert report_of({"gen_ai.usage.input_tokens": 1, **attributes}).provider == provider
+
+
+@pytest.mark.parametrize(
+    ("source", "currency", "cost"),
+    [("provider", "USD", Decimal("0.25")), ("local", "USD", None), ("provider", "EUR", None), (None, None, None)],
+)
+def test_only_a_cost_that_the_provider_names_in_dollars_is_taken(source: Any, currency: Any, cost: Any) -> None:
+    about = {"gen_ai.usage.cost.amount": 0.25, "gen_ai.usage.cost.source": source, "llm.cost.total": 9.0}
+    assert report_of({**about, "gen_ai.usage.cost.currency": currency}).reported_cost == cost
+
+
+def test_the_service_tier() -> None:
+    assert report_of({"gen_ai.usage.input_tokens": 1, "openai.response.service_tier": "flex"}).tier == "flex"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 9},
+        {"gen_ai.operation.name": "invoke_workflow", "gen_ai.usage.input_tokens": 9},
+        {"gen_ai.operation.name": "execute_tool"},
+        {"openinference.span.kind": "AGENT", "llm.token_count.prompt": 9, "llm.model_name": "m"},
+        {"traceloop.span.kind": "workflow", "gen_ai.usage.input_tokens": 9, "gen_ai.request.model": "m"},
+    ],
+)
+def test_wrappers_are_work_and_no_inference(attributes: Any) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from keito_otel.roles import Role, role_of
+
+    assert role_of(attributes) is Role.WORK
+
+
+def test_a_span_that_lost_its_first_attributes_is_still_an_inference() -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from keito_otel.roles import Role, role_of
+
+    assert role_of({"llm.model_name": "m", "llm.token_count.prompt": 9}) is Role.INFERENCE
+    assert role_of({"http.request.method": "GET"}) is Role.OTHER
