@@ -18,7 +18,7 @@ KEYS = st.sampled_from([f"k{number}" for number in range(8)])
 OWNERS = st.sampled_from(["one", "two"])
 LONG = 3_600.0
 
-PENDING, SENDING, UNSURE, DELIVERED, HELD, DEAD = RecordState
+PENDING, SENDING, UNSURE, DELIVERED, HELD, DEAD, _ = RecordState
 
 
 @dataclass
