@@ -42,10 +42,17 @@ def look(store: Store, fields: Mapping[str, Any], project: Optional[str]) -> Ite
     for entry in walk(store, [RecordState.DELIVERED]):
         if entry.kind is not RecordKind.TIME_ENTRY or GAPS not in entry.body:
             continue
-        if (project or entry.project_id) == entry.project_id and not store.find(key=late_key(entry.key)):
-            body = body_of(entry)
+        body = body_of(entry)
+        if (project or entry.project_id) == entry.project_id and not _is_done(store, entry.key, facts_of(body)):
             late = late_expense(entry.key, body, _policy(fields, body))
             yield Found(entry, None, late) if isinstance(late, Unbilled) else Found(entry, late)
+
+
+def _is_done(store: Store, key: str, facts: Mapping[str, Any]) -> bool:
+    """Whether the expense is there, also that of the entry which this one replaces; or the entry is void."""
+    replaced = facts.get("replaces")
+    keys = [late_key(key), f"{key}-void", *([late_key(replaced)] if replaced else [])]
+    return any(store.find(key=one) for one in keys)
 
 
 def _policy(fields: Mapping[str, Any], body: Mapping[str, Any]) -> BillingPolicy:

@@ -23,7 +23,7 @@ class TestStatus:
         assert said.json == {
             "ok": True,
             "outbox": f"sqlite:///{outbox_file}",
-            "records": {"pending": 0, "sending": 0, "unsure": 0, "delivered": 0, "held": 0, "dead": 0},
+            "records": {"pending": 0, "sending": 0, "unsure": 0, "delivered": 0, "held": 0, "dead": 0, "withdrawn": 0},
             "oldest_undelivered_s": None,
         }
         assert shell("outbox", "list").out == "Nothing waits: all that was stored is delivered.\n"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from keito.billing import BillingPolicy
+from keito.billing import AgentBilling, BillingPolicy
 from keito.billing.records import records_for
 from keito.metering import AgentRun
 from keito.outbox.destination import destination
+from keito.outbox.stored import RecordState
 
 pytest.importorskip("genai_prices")
 pytestmark = pytest.mark.timeout(60)
@@ -103,6 +104,32 @@ def test_what_still_has_no_price_is_named_with_status_1(shell, billed, table) ->
 def test_what_is_not_delivered_is_left_for_another_time(shell, billed, table) -> None:
     billed(delivered=False)
     assert shell("outbox", "reprice", "--table", table).out.startswith("0 expenses stored")
+
+
+def test_what_was_voided_is_not_billed_later(shell, billed, table, sandbox, keito_client, store) -> None:
+    deleted, locked = billed(), billed()
+    (entry,) = [one for one in keito_client.time_entries.list() if one.metadata["run"]["id"] == locked]
+    sandbox.set_state("time_entries", entry.id, locked=True)
+    billing = AgentBilling()
+    try:
+        assert billing.void(deleted, reason="wrong client").deleted == (f"{deleted}-time-0",)
+        assert billing.void(locked, reason="wrong client").left == (f"{locked}-time-0",)
+    finally:
+        billing.close()
+    assert shell("outbox", "reprice", "--table", table, "--json").json["stored"] == []
+
+
+def test_what_replaces_a_repriced_entry_is_not_repriced_again(shell, billed, table, store) -> None:
+    run = billed()
+    assert len(shell("outbox", "reprice", "--table", table, "--json").json["stored"]) == 1
+    billing = AgentBilling()
+    try:
+        assert f"{run}-time-0-r" in billing.replace(run, reason="other notes", notes="Ticket 4822").posted
+        billing.flush()
+    finally:
+        billing.close()
+    assert store.find(key=f"{run}-time-0-r")[0].state is RecordState.DELIVERED
+    assert shell("outbox", "reprice", "--table", table, "--json").json["stored"] == []
 
 
 def test_a_policy_file_gives_prices_markup_and_category(shell, billed, table, tmp_path, monkeypatch) -> None:
