@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional, cast
 
 from keito.metering import Usage
+from keito.metering.dialects.langchain import written
 
 _WRITES = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _INPUTS = {"cache_read", "audio", "image", "text", *_WRITES}
@@ -35,7 +36,7 @@ def plain_usage(counted: object) -> Optional[Usage]:
         taken,
         made,
         inputs.get("cache_read", 0),
-        inputs.get("cache_creation", 0) + five + hour,
+        written(inputs.get("cache_creation", 0), five, hour),
         five,
         hour,
         outputs.get("reasoning", 0),

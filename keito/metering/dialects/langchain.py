@@ -47,8 +47,7 @@ def metadata_usage(counted: object) -> Optional[Usage]:
         input_tokens=taken,
         output_tokens=total - taken,
         cache_read_tokens=inputs.get("cache_read", 0),
-        # langchain-anthropic sets `cache_creation` to 0 where it knows the lifetimes.
-        cache_write_tokens=sum(inputs.get(kind, 0) for kind in _WRITES),
+        cache_write_tokens=written(*(inputs.get(kind, 0) for kind in _WRITES)),
         cache_write_5m_tokens=inputs.get("ephemeral_5m_input_tokens", 0),
         cache_write_1h_tokens=inputs.get("ephemeral_1h_input_tokens", 0),
         reasoning_tokens=outputs.get("reasoning", 0),
@@ -57,6 +56,15 @@ def metadata_usage(counted: object) -> Optional[Usage]:
         input_image_tokens=inputs.get("image", 0),
         output_image_tokens=outputs.get("image", 0),
     )
+
+
+def written(whole: int, five_minutes: int, one_hour: int) -> int:
+    """All tokens that were written to the cache.
+
+    langchain-anthropic sets the whole to 0 where it knows the lifetimes; before 1.0 it left it as their sum.
+    """
+    lasting = five_minutes + one_hour
+    return lasting if whole == lasting else whole + lasting
 
 
 def response_id(answer: object, output: object = None) -> Optional[str]:

@@ -43,6 +43,11 @@ def counted(tokens_in: int, tokens_out: int, **details: Any) -> Any:
             {},
             {"cache_write_tokens": 15, "cache_write_5m_tokens": 10, "cache_write_1h_tokens": 5},
         ),
+        (
+            {"cache_creation": 15, "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 5},
+            {},
+            {"cache_write_tokens": 15, "cache_write_5m_tokens": 10, "cache_write_1h_tokens": 5},
+        ),
         ({"audio": 7}, {"audio": 3}, {"input_audio_tokens": 7, "output_audio_tokens": 3}),
         ({}, {"reasoning": 5}, {"reasoning_tokens": 5}),
         ({"flex_cache_read": 40, "flex": 60}, {"flex": 20}, {"cache_read_tokens": 40}),
