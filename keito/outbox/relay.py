@@ -24,7 +24,7 @@ from keito.outbox.progress import Progress, has_ended
 from keito.outbox.reconcile import Reconciliation, reconcile
 from keito.outbox.said import RelayLog
 from keito.outbox.stats import RelayStats
-from keito.outbox.stored import Settlement, StoredRecord
+from keito.outbox.stored import RecordState, Settlement, StoredRecord
 
 if TYPE_CHECKING:
     from keito.client import Keito
@@ -40,6 +40,11 @@ LARGEST_CLAIM = 512
 
 LARGEST_QUESTION = 5000
 """Records in doubt that one listing answers for."""
+
+HELD_FOR = 600.0
+"""Seconds for which a record stays held before a program that starts tries it again."""
+
+_MOST_HELD = 1000
 
 _LOOK = 1.0
 """Seconds between two looks for what other processes have added."""
@@ -118,6 +123,7 @@ class Relay:
         self.progress = Progress()
         self._make_client = client
         self._client: Optional[Keito] = None
+        self._has_begun = False
         self._concurrency = concurrency
         self._timeout = timeout
         self._quiet = quiet
@@ -242,6 +248,8 @@ class Relay:
     def _turn(self) -> float:
         """Do what can be done now; answers in how many seconds there is more."""
         self._connect()  # where it cannot be made, nothing is claimed
+        if not self._has_begun:
+            self._begin()
         if self._probe:
             self._probe = False
             self._breaker.probe()
@@ -257,6 +265,18 @@ class Relay:
             if not (is_probing and self._asking):
                 self._claim(1 if is_probing else self._target)
         return min(chore, self._rest())
+
+    def _begin(self) -> None:
+        """Try again what is held, in case an operator has put it right before this program was started.
+
+        Not what was held only just: programs may be started by the minute.
+        """
+        since = self.store.now() - HELD_FOR
+        held = self.store.find(destination=self.destination, states=[RecordState.HELD], limit=_MOST_HELD)
+        old = [record.key for record in held if record.changed_at < since]
+        if old:
+            self.store.release(self.destination, [RecordState.HELD], old)
+        self._has_begun = True
 
     def _rest(self) -> float:
         if self._settlements:
@@ -377,7 +397,7 @@ class Relay:
     def _learn(self, result: Union[Attempt, Reconciliation]) -> None:
         if result.is_down:
             self._breaker.failed()
-        else:
+        elif isinstance(result, Attempt):  # that it lists does not mean that it takes records
             self._breaker.succeeded()
         if isinstance(result, Attempt) and result.outcome == DELIVERED:
             self._log.recovered()

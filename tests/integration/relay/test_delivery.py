@@ -70,13 +70,16 @@ def test_a_flush_ends_early_when_nobody_answers(make: Any, records: Any, nobody:
     assert report == FlushReport(pending=40)
 
 
-def test_nobody_is_hammered_while_the_server_is_down(make: Any, records: Any, keito_sandbox: Any, until: Any) -> None:
-    keito_sandbox.faults.add("status", status=503, times=0)
+@pytest.mark.parametrize("method", ["*", "POST"], ids=["all is down", "it lists, and takes nothing"])
+def test_nobody_is_hammered_while_the_server_is_down(
+    method: str, make: Any, records: Any, keito_sandbox: Any, until: Any
+) -> None:
+    keito_sandbox.faults.add("status", status=503, method=method, times=0)
     delivery = make(concurrency=4)
     delivery.deliver(records(300))
     until(lambda: len(keito_sandbox.requests()) >= 4)
     until(lambda: delivery.report().unsure)
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 2.5
     until(lambda: time.monotonic() > deadline)
     # Those that were on their way when it was noticed, and some probes.
     assert len(keito_sandbox.requests()) < 40
@@ -226,6 +229,26 @@ def test_deliveries_of_one_place_share_a_store_and_a_relay(make: Any, records: A
     first.close()
     second.deliver(wanted[2:])
     assert second.flush(10).pending == 0
+    assert books.has_exactly(wanted)
+
+
+def test_a_program_that_starts_tries_again_what_was_held_long_ago(
+    store: Any, records: Any, keito_client: Any, until: Any, books: Any, monkeypatch: Any
+) -> None:
+    place, wanted = destination_of(keito_client), records(3)
+    store.add(wanted, place)
+    for record in store.claim(place, "earlier", 2, 60):
+        store.settle("earlier", [Settlement(record.key, RecordState.HELD, status_code=403)])
+    # The last one is what wakes the program; what was held only just is left alone.
+    background = Background(Relay(store, keito_client, place), linger=0.05)
+    background.wake()
+    until(lambda: not background.is_running)
+    assert set(books.keys()) == {wanted[2].key}
+
+    monkeypatch.setattr("keito.outbox.relay.HELD_FOR", 0.0)
+    background = Background(Relay(store, keito_client, place), linger=0.05)
+    background.wake()
+    until(lambda: not background.is_running)
     assert books.has_exactly(wanted)
 
 
