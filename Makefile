@@ -60,6 +60,10 @@ bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx, and what m
 	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.relay benchmarks.sandbox_pages; do \
 		echo "== python -m $$part"; $(BIN)/python -m $$part; done
 
+bench-crewai: .venv-crewai/.ready ## Measure what it costs a crew to be billed
+	@$(BIN)/uv pip install --quiet --python .venv-crewai/bin/python openinference-instrumentation-crewai
+	@.venv-crewai/bin/python -m benchmarks.crewai
+
 docs: $(READY) ## Build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
