@@ -87,7 +87,7 @@ class Bookkeeping:
             stored = [share.stored() for share in shares]
             keys = self._delivery.commit(records, run_id=run.uid, shares=stored)
             if keys is not None and len(keys) < len(records) + len(shares):
-                self._delivery.commit(self._since_closed(run, policy, cost, set(keys)))
+                self._delivery.commit(self._since_closed(run, policy, cost, set(keys), records))
         elif is_known:
             self._delivery.store.forget([run.uid])
         with self._lock:
@@ -95,10 +95,15 @@ class Bookkeeping:
                 _, count = self._windows.get(share.window.name, (None, 0))
                 self._windows[share.window.name] = (share.window.end, count + 1)
 
-    def _since_closed(self, run: AgentRun, policy: BillingPolicy, cost: RunCost, new: set[str]) -> list[BillingRecord]:
+    def _since_closed(
+        self, run: AgentRun, policy: BillingPolicy, cost: RunCost, new: set[str], records: list[BillingRecord]
+    ) -> list[BillingRecord]:
         """What is left to bill of a run of which the store had something already."""
-        closed = self._delivery.store.find(run_id=run.uid, limit=1000)
-        return supplement_of(run, policy, cost, [record for record in closed if record.key not in new])
+        closed = {record.key: record for record in self._delivery.store.find(run_id=run.uid, limit=1000)}
+        known = [closed.get(record.key) for record in records if record.key not in new]
+        # What went into a window cannot be told from what the other runs used.
+        is_told = policy.rollup is None and None not in known
+        return supplement_of(run, policy, cost, [record for record in known if record is not None] if is_told else None)
 
     def close_due(self) -> None:
         """Turn windows that are over, or full, into records."""

@@ -21,7 +21,7 @@ _log = logging.getLogger("keito.billing")
 
 
 def supplement_of(
-    run: AgentRun, policy: BillingPolicy, cost: RunCost, closed: Iterable[StoredRecord]
+    run: AgentRun, policy: BillingPolicy, cost: RunCost, closed: Optional[Iterable[StoredRecord]]
 ) -> list[BillingRecord]:
     """What the run has cost since it was closed, as records of their own. Its time stays as it was closed.
 
@@ -29,9 +29,9 @@ def supplement_of(
         run: It has ended now.
         policy: What it is billed by.
         cost: What it used from its beginning.
-        closed: The records that another process made of it.
+        closed: The records that another process made of it; `None` if nobody can tell which.
     """
-    more = _more(cost, [json.loads(record.body) for record in closed])
+    more = None if closed is None else _more(cost, [json.loads(record.body) for record in closed])
     if more is None:
         _log.error("Run %s was closed by another process meanwhile; what it used since then is not billed", run.uid)
         return []

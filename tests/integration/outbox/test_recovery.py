@@ -1,6 +1,7 @@
 """Runs whose process is gone are billed by whoever comes next, once."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keito.billing import BillingPolicy, Outcome, Post
+from keito.billing import AgentBilling, BillingPolicy, Outcome, Post
 from keito.billing.account import Meters, RunAccount
 from keito.billing.chronicle import RunChronicle
 from keito.billing.guard import Guard
@@ -20,6 +21,7 @@ from keito.billing.windows import close_due
 from keito.metering import AgentRun, LLMCall, OtherUsage, Usage
 from keito.metering.journal import RunEvent
 from keito.outbox import open_store
+from keito.outbox.durable import OutboxDelivery
 from keito.outbox.store import Store
 from keito.pricing import ExchangeRate, PriceTable
 from keito.pricing.model_price import ModelPrice
@@ -186,7 +188,8 @@ def test_a_run_lasts_until_its_process_was_last_heard_of(store: Store) -> None:
     leave(store, call())
     begin = store.now()
     while store.now() < begin + 0.02:
-        store.keep_alive("gone", 60)
+        pass
+    store.keep_alive("gone", 60)
     (found,) = store.take_orphans(lambda name: True, "somebody", 0.0)
     (again,) = store.take_orphans(lambda name: True, "somebody else", 0.0)
     assert (again.started_at, again.seen_at) == (found.started_at, found.seen_at)
@@ -194,3 +197,31 @@ def test_a_run_lasts_until_its_process_was_last_heard_of(store: Store) -> None:
     seconds = bodies(store)["time-0"]["metadata"]["keito"]["duration_s"]
     assert abs(seconds - (found.seen_at - found.started_at)) <= 0.001
     assert seconds >= 0.02
+
+
+@pytest.mark.parametrize("rollup", [None, "day"])
+def test_what_a_run_costs_after_it_was_closed_is_billed_once_or_said(
+    store: Store, rollup: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = replace(POLICY, rollup=rollup)
+    delivery = OutboxDelivery(store, destination=THERE, mode="by_relay")
+    billing = AgentBilling(policy, delivery=delivery)
+    run = billing.start("Ticket")
+    run.record(call("0.25"))
+    close_elsewhere(store, run)
+    run.record(call("0.5", response_id="second"))
+    billing.finish(run)
+    close_due(store, THERE, all_of_them=True)
+    costs = [json.loads(found.body).get("total_cost", 0) for found in store.find()]
+    assert billing.guard.count == 0
+    assert sum(costs) == (0.75 if rollup is None else 0.25)
+    assert "was closed by another process meanwhile" in caplog.text
+    delivery.close()
+
+
+def close_elsewhere(store: Store, run: AgentRun) -> None:
+    give_up = time.monotonic() + 20
+    while recover(store) == 0:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    assert run.is_open
