@@ -101,7 +101,7 @@ class OutboxDelivery:
         sends = self.mode is not DeliverMode.BY_RELAY and client is not None
         self._shared = registry.take(store, self.destination, background if sends else None)
         if self._shared.background is not None and client is not None:
-            self._shared.background.relay.use(client)
+            self._shared.background.relay.sender.use(client)
         self._end = weakref.finalize(self, registry.leave, self._shared)
         self._end.atexit = False  # the registry sees to it
         self._timeout = timeout

@@ -105,7 +105,7 @@ class Registry:
     def _stop(self, shared: Shared, deadline: float) -> None:
         if shared.background is not None:
             shared.background.stop(max(0.1, deadline - time.monotonic()))
-            shared.background.relay.close_client()
+            shared.background.relay.sender.close()
         for hooks in shared.hooks:
             hooks.close(max(0.1, deadline - time.monotonic()))
         with self._lock:

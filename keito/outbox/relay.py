@@ -9,34 +9,27 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Optional, Union
 
-from keito.core.deadline import deadline as sending
 from keito.core.deadline import lasting_clock
-from keito.outbox.attempt import DELIVERED, Attempt, attempt
+from keito.outbox.attempt import DELIVERED, Attempt
 from keito.outbox.backoff import Backoff
 from keito.outbox.breaker import Breaker, BreakerState
+from keito.outbox.claims import ClaimSize
 from keito.outbox.crew import Crew
 from keito.outbox.housekeeping import Chore, Housekeeping
 from keito.outbox.pace import Pace
-from keito.outbox.progress import Progress, has_ended
-from keito.outbox.reconcile import Reconciliation, reconcile
+from keito.outbox.progress import Progress
+from keito.outbox.reconcile import Reconciliation
 from keito.outbox.said import RelayLog
+from keito.outbox.sender import MARGIN, Sender, Unsent
+from keito.outbox.settling import Settling
 from keito.outbox.stats import RelayStats
-from keito.outbox.stored import RecordState, Settlement, StoredRecord
+from keito.outbox.stored import RecordState, StoredRecord
 
 if TYPE_CHECKING:
     from keito.client import Keito
     from keito.outbox.store import Store
-
-GROUP = 64
-"""Settlements that are committed together; fewer once the oldest has waited for `GROUP_SECONDS`."""
-
-GROUP_SECONDS = 0.02
-
-LARGEST_CLAIM = 512
-"""Records that are claimed at a time. After a `kill -9` each of them is in doubt."""
 
 LARGEST_QUESTION = 5000
 """Records in doubt that one listing answers for."""
@@ -49,18 +42,8 @@ _MOST_HELD = 1000
 _LOOK = 1.0
 """Seconds between two looks for what other processes have added."""
 
-_ASK_EVERY = 0.2
-"""Seconds between two looks for records in doubt."""
-
-_BEGIN_MARGIN = 1.0
-"""Seconds of a lease that remain for the settlement after an attempt that took its whole timeout."""
-
-
-@dataclass(frozen=True)
-class _Unsent:
-    """A record that was claimed, and not sent."""
-
-    key: str
+_GLANCE = 0.2
+"""Seconds between two looks for records in doubt, and for pauses that others have been told of."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +51,14 @@ class _Sending:
     """A job: one record to send."""
 
     record: StoredRecord
-    send: Callable[[StoredRecord], None]
+    lease_end: float
+    relay: Relay
 
     def __call__(self) -> None:
-        self.send(self.record)
+        self.relay.take(self.relay.sender.send(self.record, self.lease_end))
 
 
-_Result = Union[Attempt, Reconciliation, _Unsent, None]
+_Result = Union[Attempt, Reconciliation, Unsent, None]
 
 
 class Relay:
@@ -85,6 +69,7 @@ class Relay:
     Attributes:
         store: Where the records are.
         destination: Whose records.
+        sender: Sends them.
         owner: This relay's name in the store.
         stats: What it has done.
         progress: Says when records were settled.
@@ -121,67 +106,37 @@ class Relay:
         self.destination = destination
         self.stats = RelayStats()
         self.progress = Progress()
-        self._make_client = client
-        self._client: Optional[Keito] = None
-        self._has_begun = False
-        self._concurrency = concurrency
-        self._timeout = timeout
-        self._quiet = quiet
-        self._lease = 3 * timeout + _BEGIN_MARGIN if lease is None else lease
         self._backoff = backoff or Backoff()
         self._clock = clock
+        self._concurrency = concurrency
+        self._lease = 3 * timeout + MARGIN if lease is None else lease
+        self.sender = Sender(client, timeout, quiet, self._backoff, clock)
         self._log = RelayLog()
         self._keeping = Housekeeping(store, destination, quiet, self._lease, chores, clock)
+        self._has_begun = False
         self.reset()
 
     def reset(self) -> None:
         """Forget what is on its way: it is the parent's, and this process is a forked child."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.progress.reset()
+        self.has_work = False
         self._results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
         self._crew = Crew(self._concurrency)
+        self._settling = Settling(self.store, self.progress, self._clock)
+        self._size = ClaimSize(self._concurrency, self._clock)
         self._breaker = Breaker(self._backoff)
         self._pace = Pace()
         self._flying = 0
-        self._asking = False
-        self._failed_listings = 0
-        self._settlements: list[Settlement] = []
-        self._unsent: list[str] = []
-        self._settle_at = 0.0
-        self._paused_until = 0.0
-        self._looked_for_pause_at = 0.0
-        self._target, self._claimed_at = 2 * self._concurrency, 0.0
-        self._wanted_pause = 0.0
-        self._ask_at = self._claim_at = 0.0
-        self._probe = False
-        self._troubles = 0
-        self.has_work = False
+        self._asking = self._probe = False
+        self._failed_listings = self._troubles = 0
+        self._ask_at = self._paused_until = self._pause_look_at = self._wanted_pause = 0.0
         self._turned_at = self._clock()
-
-    @property
-    def client(self) -> Keito:
-        """Posts the records."""
-        return self._client or self._connect()
-
-    def use(self, client: Union[Keito, Callable[[], Keito]]) -> None:
-        """Send through this client from now on: whoever gave the one before may close it. One's own is kept."""
-        if not callable(self._make_client):
-            self._make_client, self._client = client, None
-
-    def close_client(self) -> None:
-        """Close the client that this relay has made, if there is one."""
-        if self._client is not None and self._client is not self._make_client:
-            self._client.close()
-
-    def _connect(self) -> Keito:
-        if self._client is None:
-            self._client = self._make_client() if callable(self._make_client) else self._make_client
-        return self._client
 
     @property
     def is_busy(self) -> bool:
         """Whether something is on its way or not yet settled."""
-        return bool(self._flying or self._asking or self._settlements or self._unsent)
+        return bool(self._flying or self._asking or not self._settling.is_empty)
 
     @property
     def idle_seconds(self) -> float:
@@ -191,18 +146,13 @@ class Relay:
     @property
     def longest_attempt(self) -> float:
         """Seconds until what is on its way now is over for sure."""
-        return self._timeout + _BEGIN_MARGIN
+        return self.sender.timeout + MARGIN
 
     @property
     def blocked(self) -> float:
         """Seconds for which nothing is sent, because nobody answers or the API wants to be left alone."""
         wait = 0.0 if self._probe else self._breaker.wait
         return max(0.0, wait, self._paused_until - self._clock())
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the API answered when it was asked last, or at least was not found silent several times."""
-        return self._breaker.state is BreakerState.CLOSED
 
     @property
     def breaker_state(self) -> BreakerState:
@@ -218,52 +168,47 @@ class Relay:
         self._probe = True
         self.wake()
 
+    def take(self, result: Union[Attempt, Reconciliation, Unsent]) -> None:
+        """Hand over what one of its threads has done."""
+        self._results.put(result)
+
     def work(self, is_over: Callable[[], bool]) -> None:
         """Send what there is, until it is over. What is on its way then goes on; see `drain`."""
         while not is_over():
             try:
-                rest = self._turn()
-            except Exception as error:  # the store fails; it may come back
+                self._collect(min(self._turn(), _LOOK))
+                self._troubles, self._turned_at = 0, self._clock()
+            except Exception as error:  # noqa: PERF203 - the store fails; it may come back
                 self._troubles += 1
                 self._log.trouble(error)
-                rest = self._backoff.after(self._troubles)
-            else:
-                self._troubles = 0
-                self._turned_at = self._clock()
-            self._collect(min(rest, _LOOK))
+                time.sleep(min(self._backoff.after(self._troubles), _LOOK))
 
     def drain(self, seconds: float) -> bool:
         """Send nothing more, and settle what is on its way; answers whether all of it is settled."""
         deadline = time.monotonic() + seconds
         self._take_back()
         while self.is_busy and time.monotonic() < deadline:
+            self._collect(min(_GLANCE, max(0.0, deadline - time.monotonic())))
             try:
-                self._settle(force=not self._flying)
+                self._settling.commit(self.owner, at_once=not self._flying)
             except Exception as error:  # what cannot be settled is asked for when its lease is over
                 self._log.trouble(error)
-            if self.is_busy:
-                self._collect(min(0.1, max(0.0, deadline - time.monotonic())))
         return not self.is_busy
 
     def _turn(self) -> float:
         """Do what can be done now; answers in how many seconds there is more."""
-        self._connect()  # where it cannot be made, nothing is claimed
         if not self._has_begun:
             self._begin()
         if self._probe:
             self._probe = False
             self._breaker.probe()
-        self._settle()
+        self._settling.commit(self.owner, at_once=not self._flying)
         self.has_work = True
         chore = self._keeping.do()
         if self._is_paused():
             self._take_back()
-            return min(self.blocked, chore, *([GROUP_SECONDS] if self._settlements else []))
-        is_probing = self._breaker.state is BreakerState.HALF_OPEN
-        if not (is_probing and self.is_busy):
-            self._ask()
-            if not (is_probing and self._asking):
-                self._claim(1 if is_probing else self._target)
+            return min(self.blocked, chore, _LOOK if self._settling.is_empty else self._settling.wait)
+        self._ask_and_send()
         return min(chore, self._rest())
 
     def _begin(self) -> None:
@@ -271,6 +216,7 @@ class Relay:
 
         Not what was held only just: programs may be started by the minute.
         """
+        assert self.sender.client is not None  # made here: where it cannot be, nothing is claimed
         since = self.store.now() - HELD_FOR
         held = self.store.find(destination=self.destination, states=[RecordState.HELD], limit=_MOST_HELD)
         old = [record.key for record in held if record.changed_at < since]
@@ -278,9 +224,20 @@ class Relay:
             self.store.release(self.destination, [RecordState.HELD], old)
         self._has_begun = True
 
+    def _ask_and_send(self) -> None:
+        """Ask and send as much as there is room for; a single request while nobody knows whether the API answers."""
+        is_probing = self._breaker.state is BreakerState.HALF_OPEN
+        if is_probing and self.is_busy:
+            return
+        self._ask()
+        if not is_probing:
+            self._claim(self._size.room(self._flying))
+        elif not self._asking:
+            self._claim(self._size.room(0, most=1))
+
     def _rest(self) -> float:
-        if self._settlements:
-            return max(0.0, self._settle_at - self._clock())
+        if not self._settling.is_empty:
+            return self._settling.wait
         if self._flying or self._asking:
             return _LOOK
         due = self.store.next_due(self.destination)
@@ -291,134 +248,88 @@ class Relay:
         if self._wanted_pause:
             self.store.pause(self.destination, self._wanted_pause)
             self._wanted_pause = 0.0
-        if self._clock() >= self._looked_for_pause_at:
-            self._looked_for_pause_at = self._clock() + min(_LOOK, 0.5)
+        if self._clock() >= self._pause_look_at:
+            self._pause_look_at = self._clock() + _GLANCE
             self._paused_until = self._clock() + self.store.paused(self.destination)
         return self.blocked > 0
 
-    def _claim(self, target: int) -> None:
-        room = self._pace.allowed(target - self._flying)
-        if room <= 0 or self._flying > target // 2 or self._clock() < self._claim_at:
+    def _claim(self, room: int) -> None:
+        room = self._pace.allowed(room)
+        if room <= 0:
             return
-        began = self._clock()  # before: whoever is frozen in the midst of it must not think that the lease begins now
+        # Before the claim: whoever is frozen in the midst of it must not think that the lease begins afterwards.
+        lease_end = self._clock() + self._lease
         records = self.store.claim(self.destination, self.owner, room, self._lease)
         self._pace.sent(len(records))
-        if len(records) == self._target - self._flying:
-            self._adapt()
-        self._claimed_at = began
-        # A claim takes the lock of the database: whoever found it empty waits a moment, or until somebody wakes it.
-        self._claim_at = self._claimed_at + (_ASK_EVERY if len(records) < room else 0.0)
-        latest = self._claimed_at + self._lease - self._timeout - _BEGIN_MARGIN
+        self._size.claimed(len(records), room)
         self._flying += len(records)
         for record in records:
-            self._crew.do(_Sending(record, partial(self._send, latest=latest)))
-
-    def _adapt(self) -> None:
-        """Claim what keeps the threads busy for about a second."""
-        took = self._clock() - self._claimed_at
-        if took < 0.5:
-            self._target = min(2 * self._target, LARGEST_CLAIM)
-        elif took > 2:
-            self._target = max(self._target // 2, 2 * self._concurrency)
-
-    def _send(self, record: StoredRecord, latest: float) -> None:
-        if self._clock() > latest:
-            # Whoever slept through the lease may find that another relay has it by now.
-            self._results.put(_Unsent(record.key))
-            return
-        sending.permit = latest + self._timeout
-        result = attempt(self.client, record, timeout=self._timeout, quiet=self._quiet, backoff=self._backoff)
-        sending.permit = None
-        self._results.put(result)
+            self._crew.do(_Sending(record, lease_end, self))
 
     def _ask(self) -> None:
         if self._asking or self._clock() < self._ask_at:
             return
-        self._ask_at = self._clock() + _ASK_EVERY
-        lease = self._lease + self._timeout
-        records = self.store.claim_unsure(self.destination, self.owner, LARGEST_QUESTION, lease)
+        self._ask_at = self._clock() + _GLANCE
+        records = self.store.claim_unsure(self.destination, self.owner, LARGEST_QUESTION, self._lease + MARGIN)
         if records:
             self._asking = True
-            self._crew.do(partial(self._reconcile, records, time.monotonic() + lease - self._timeout, self.store.now()))
-
-    def _reconcile(self, records: Sequence[StoredRecord], deadline: float, now: float) -> None:
-        result = reconcile(
-            self.client,
-            records,
-            deadline=deadline,
-            timeout=self._timeout,
-            now=now,
-            backoff=self._backoff,
-            failures=self._failed_listings,
-        )
-        self._results.put(result)
+            now, failures = self.store.now(), self._failed_listings
+            self._crew.do(lambda: self.take(self.sender.ask(records, self._lease, now, failures)))
 
     def _take_back(self) -> None:
         for job in self._crew.take_back():
             if isinstance(job, _Sending):
-                self._results.put(_Unsent(job.record.key))
+                self.take(Unsent(job.record.key))
             else:
                 self._crew.do(job)
 
     def _collect(self, seconds: float) -> None:
-        """Wait for results, and take all that have come."""
+        """Wait for results, and note all that have come."""
         try:
-            self._take(self._results.get(timeout=max(seconds, 0.0)) if seconds > 0 else self._results.get_nowait())
+            self._note(self._results.get(timeout=seconds) if seconds > 0 else self._results.get_nowait())
             while True:
-                self._take(self._results.get_nowait())
+                self._note(self._results.get_nowait())
         except queue.Empty:
             return
 
-    def _take(self, result: _Result) -> None:
+    def _note(self, result: _Result) -> None:
         if isinstance(result, Attempt):
             self._flying -= 1
-            self.stats.attempted(result)
-            self._log.attempted(result)
-            self._add([result.settlement])
-            self._learn(result)
+            self._settling.add([result.settlement])
+            self._note_attempt(result)
         elif isinstance(result, Reconciliation):
             self._asking = False
-            self._failed_listings = 0 if result.error is None else self._failed_listings + 1
-            self.stats.reconciled(result)
-            self._log.reconciled(result)
-            self._add(result.settlements)
-            self._learn(result)
-        elif isinstance(result, _Unsent):
+            self._settling.add(result.settlements)
+            self._note_reconciliation(result)
+        elif isinstance(result, Unsent):
             self._flying -= 1
-            self._unsent.append(result.key)
+            self._settling.give_back(result.key)
         else:
-            self._claim_at = 0.0
+            self._size.wake()
 
-    def _add(self, settlements: Sequence[Settlement]) -> None:
-        if not self._settlements:
-            self._settle_at = self._clock() + GROUP_SECONDS
-        self._settlements.extend(settlements)
-
-    def _learn(self, result: Union[Attempt, Reconciliation]) -> None:
+    def _note_attempt(self, result: Attempt) -> None:
+        self.stats.attempted(result)
+        self._log.attempted(result)
+        if result.outcome == DELIVERED:
+            self._log.recovered()
         if result.is_down:
             self._breaker.failed()
-        elif isinstance(result, Attempt):  # that it lists does not mean that it takes records
+        else:
             self._breaker.succeeded()
-        if isinstance(result, Attempt) and result.outcome == DELIVERED:
-            self._log.recovered()
-        if result.pause is not None:
-            if getattr(result.error, "status_code", None) == 429:
-                self._pace.refused(result.pause)
-            self._paused_until = max(self._paused_until, self._clock() + result.pause)
-            self._wanted_pause = max(self._wanted_pause, result.pause)
+        self._hold_back(result.pause, result.error)
 
-    def _settle(self, *, force: bool = False) -> None:
-        """Commit what has become of records, in groups."""
-        if self._unsent:
-            self.store.give_back(self.owner, self._unsent)
-            self._unsent = []
-        due = len(self._settlements) >= GROUP or self._clock() >= self._settle_at or not self._flying or force
-        if not self._settlements or not due:
+    def _note_reconciliation(self, result: Reconciliation) -> None:
+        self._failed_listings = 0 if result.error is None else self._failed_listings + 1
+        self.stats.reconciled(result)
+        self._log.reconciled(result)
+        if result.is_down:  # that it lists, on the other hand, does not mean that it takes records
+            self._breaker.failed()
+        self._hold_back(result.pause, result.error)
+
+    def _hold_back(self, pause: Optional[float], error: Optional[Exception]) -> None:
+        if pause is None:
             return
-        settled, self._settlements = self._settlements, []
-        try:
-            self.store.settle(self.owner, settled)
-        except Exception:
-            self._settlements = [*settled, *self._settlements]
-            raise
-        self.progress.made([one.key for one in settled if has_ended(one.state, one.status_code)])
+        if getattr(error, "status_code", None) == 429:
+            self._pace.refused(pause)
+        self._paused_until = max(self._paused_until, self._clock() + pause)
+        self._wanted_pause = max(self._wanted_pause, pause)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
+from keito.outbox.breaker import BreakerState
 from keito.outbox.hooks import Hooks
 from keito.outbox.outstanding import Outstanding
 from keito.outbox.stored import RecordState
@@ -72,7 +73,7 @@ class Shared:
         Not while nobody answers: the records are safe in the store, and the program has better things to do.
         """
         while time.monotonic() < deadline and self.outstanding.any_of(keys) and not self.is_at_rest(deadline):
-            if self.background is not None and not self.background.relay.is_answered:
+            if self.background is not None and self.background.relay.breaker_state is not BreakerState.CLOSED:
                 return
             self._glance(deadline)
             self.outstanding.look()

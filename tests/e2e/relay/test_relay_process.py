@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import urllib.request
 from collections import Counter
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -96,14 +98,33 @@ def test_two_relays_share_the_work(fill: Any, relay: Any, keys: Any, until: Any,
     assert len(keito_sandbox.requests("POST")) == 300
 
 
+@pytest.fixture
+def freeze(url: str) -> Any:
+    """Stops a process outside of its commits: a stopped one that holds the lock of the file holds up everybody."""
+
+    def stop(process: Any) -> None:
+        while True:
+            os.kill(process.pid, signal.SIGSTOP)
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0.2, isolation_level=None)) as file:
+                try:
+                    file.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    os.kill(process.pid, signal.SIGCONT)
+                    continue
+                file.execute("ROLLBACK")
+                return
+
+    return stop
+
+
 def test_a_relay_that_is_frozen_beyond_its_lease_sends_nothing_when_it_thaws(
-    fill: Any, relay: Any, keys: Any, until: Any, store: Any, keito_sandbox: Any
+    fill: Any, relay: Any, keys: Any, until: Any, store: Any, keito_sandbox: Any, freeze: Any
 ) -> None:
     keito_sandbox.configure(idempotency=False, latency=0.05)
     wanted = fill(120)
     frozen = relay()
     until(lambda: len(keito_sandbox.requests("POST")) > 10)
-    os.kill(frozen.pid, signal.SIGSTOP)
+    freeze(frozen)
     relay()
     until(lambda: keys() == wanted)
     os.kill(frozen.pid, signal.SIGCONT)
@@ -132,7 +153,7 @@ def test_health_and_metrics_tell_what_happens(
     keito_sandbox.faults.add("drop_before", method="POST")
     keito_sandbox.faults.add("status", status=422, method="POST")
     fill(10)
-    process = relay("run_relay(timeout=0.5, quiet=0.3, port=0, ready=lambda url: print('ready', url, flush=True))")
+    process = relay("run_relay(quiet=0.3, port=0, ready=lambda url: print('ready', url, flush=True))")
     until(lambda: store.counts()[RecordState.DELIVERED] == 9)
 
     def metrics() -> dict[str, float]:
