@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crewai test-crewai-lowest test-otel lint format typecheck bench docs test-matrix test-lowest clean
+.PHONY: help demo test test-crewai test-crewai-lowest test-otel lint format typecheck bench docs test-matrix test-lowest test-langchain-matrix clean
 
 help: ## Show the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit( \
@@ -57,7 +57,7 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx, and what metering, pricing and billing cost
-	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.relay benchmarks.sandbox_pages; do \
+	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.langchain benchmarks.relay benchmarks.sandbox_pages; do \
 		echo "== python -m $$part"; $(BIN)/python -m $$part; done
 
 bench-crewai: .venv-crewai/.ready ## Measure what it costs a crew to be billed
@@ -69,6 +69,9 @@ docs: $(READY) ## Build the documentation into site/
 
 test-matrix: $(READY) ## Run the core's tests on Python 3.9 to 3.13
 	@UV=$(BIN)/uv scripts/test-matrix
+
+test-langchain-matrix: $(READY) ## Run the tests of LangChain on its oldest and newest versions
+	@UV=$(BIN)/uv scripts/test-langchain-matrix
 
 test-lowest: $(READY) ## Run the core's tests on the oldest dependencies that keito accepts
 	@UV=$(BIN)/uv scripts/test-matrix --lowest

@@ -40,7 +40,7 @@ class ScriptedModel(BaseLLM):  # type: ignore[misc]
         with llm_call_context():
             self._emit_call_started_event(messages=messages, **about)
             time.sleep(0.1)  # a model takes its time, and time is billed
-            if self.stream:
+            if getattr(self, "stream", False):  # a field of newer versions
                 for word in answer.split():
                     self._emit_stream_chunk_event(f"{word} ", **about)
             usage = {"prompt_tokens": 1200, "completion_tokens": 150, "total_tokens": 1350}
