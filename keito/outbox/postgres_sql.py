@@ -162,7 +162,7 @@ QUERIES = Queries(
         'pending', 0, epoch(), epoch(), epoch())
       ON CONFLICT (key) DO NOTHING
     """,
-    undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state <> 'delivered'",
+    undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state NOT IN ('delivered', 'withdrawn')",
     to_send="""
       SELECT id FROM records
       WHERE destination = %(destination)s AND duty = 'send' AND not_before <= epoch()

@@ -137,7 +137,7 @@ QUERIES = Queries(
         :now, :now, :now)
       ON CONFLICT (key) DO NOTHING
     """,
-    undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state <> 'delivered'",
+    undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state NOT IN ('delivered', 'withdrawn')",
     to_send="""
       SELECT id FROM records
       WHERE destination = :destination AND duty = 'send' AND not_before <= :now
