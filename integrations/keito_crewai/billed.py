@@ -84,7 +84,7 @@ class _Billed:
         return sorted({*dir(self._keito_inner), "billing", "flush"})
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         inner: object = self._keito_inner
         return type(inner)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from keito.metering.dialects.reading import is_mapping
 from keito_crewai.binding import bound, current_binding
+from keito_crewai.embeddings import watch_memories
 from keito_crewai.execution import Execution, Subject
 from keito_crewai.framework import is_internal, module
 from keito_crewai.session import outside
@@ -40,6 +41,7 @@ def place_seams() -> None:
             _wrap(flow, name, _async_seam(_flow))
         _wrap(agent, "kickoff", _seam(_agent))
         _wrap(agent, "kickoff_async", _async_seam(_agent))
+        watch_memories()
 
 
 def _wrap(owner: Any, name: str, seam: Callable[[Any], Any]) -> None:
