@@ -1,0 +1,146 @@
+"""Billing through an outbox that processes share."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from keito import Keito, KeitoAuthError
+from keito.billing import AgentBilling
+from keito.metering import AgentRun
+from keito.outbox import StoredRecord
+from keito.sandbox import SandboxServer
+
+
+@pytest.fixture
+def place(keito_sandbox: SandboxServer) -> "dict[str, Any]":
+    return {
+        "project_id": keito_sandbox.project_id,
+        "task_id": keito_sandbox.task_id,
+        "expense_category_id": keito_sandbox.expense_category_id,
+        "timezone": "UTC",
+    }
+
+
+def spend(run: AgentRun, cost: str = "0.25") -> None:
+    run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1000, reported_cost=cost)
+
+
+def test_an_agent_without_a_key_commits_and_another_program_sends(
+    keito_sandbox: SandboxServer,
+    keito_client: Keito,
+    books: Any,
+    place: "dict[str, Any]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEITO_ACCOUNT_ID", keito_sandbox.account_id)
+    monkeypatch.setenv("KEITO_BASE_URL", keito_sandbox.url)
+    agent = AgentBilling(deliver="by_relay", **place)
+    with agent.run() as run:
+        spend(run)
+    assert agent.flush(0.2).pending == 2
+    assert books.times == []
+    sender = AgentBilling(client=keito_client, **place)
+    assert sender.flush().complete
+    assert agent.flush().complete
+    assert len(books.times) == len(books.expenses) == 1
+
+
+def test_without_an_account_an_agent_says_at_once_what_to_set(place: "dict[str, Any]") -> None:
+    with pytest.raises(KeitoAuthError, match="KEITO_ACCOUNT_ID"):
+        AgentBilling(deliver="by_relay", **place)
+
+
+def test_an_unknown_way_to_deliver_is_refused_at_once(keito_client: Keito, place: "dict[str, Any]") -> None:
+    wrong: Any = "by_pigeon"
+    with pytest.raises(ValueError, match="by_pigeon"):
+        AgentBilling(client=keito_client, deliver=wrong, **place)
+
+
+def test_hooks_are_told_of_each_record(
+    keito_client: Keito, keito_sandbox: SandboxServer, place: "dict[str, Any]"
+) -> None:
+    delivered, dead, both = list[StoredRecord](), list[StoredRecord](), threading.Semaphore(0)
+
+    def hook(into: "list[StoredRecord]") -> "Callable[[StoredRecord], None]":
+        return lambda record: (into.append(record), both.release())[1]
+
+    billing = AgentBilling(client=keito_client, on_delivered=hook(delivered), on_dead=hook(dead), **place)
+    keito_sandbox.faults.add("status", method="POST", path="/api/v2/expenses", status=400)
+    with billing.run() as run:
+        spend(run)
+    for _ in range(2):
+        assert both.acquire(timeout=20)
+    assert [record.key for record in delivered] == [f"{run.uid}-time-0"]
+    assert [record.key for record in dead] == [f"{run.uid}-expense-0"]
+    billing.close()
+
+
+WORKER = """
+from keito.billing import AgentBilling
+billing = AgentBilling(rollup="day", timezone="UTC", agent_id="bot", deliver="by_relay", cost_decimals=2)
+for _ in range(25):
+    with billing.run() as run:
+        run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=10, reported_cost="0.0004")
+"""
+
+
+def test_processes_share_a_window_and_each_run_is_in_it_once(
+    keito_sandbox: SandboxServer,
+    keito_client: Keito,
+    books: Any,
+    place: "dict[str, Any]",
+    program_environment: "Callable[..., dict[str, str]]",
+) -> None:
+    environment = program_environment(
+        KEITO_BASE_URL=keito_sandbox.url,
+        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
+        KEITO_PROJECT_ID=keito_sandbox.project_id,
+        KEITO_TASK_ID=keito_sandbox.task_id,
+        KEITO_EXPENSE_CATEGORY_ID=keito_sandbox.expense_category_id,
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER], env=environment) for _ in range(4)]
+    assert [worker.wait(60) for worker in workers] == [0] * 4
+    billings = [AgentBilling(client=keito_client, **place) for _ in range(3)]
+    flushing = [threading.Thread(target=billing.flush) for billing in billings]
+    for thread in flushing:
+        thread.start()
+    for thread in flushing:
+        thread.join()
+    assert billings[0].flush().complete
+    assert sum(entry.metadata["keito"]["rollup"]["records"] for entry in books.times) == 100
+    assert len(books.times) <= 2  # two where midnight lay in between
+    assert sum(Decimal(str(expense.total_cost)) for expense in books.expenses) == Decimal("0.04")
+
+
+def test_what_rounding_leaves_is_billed_by_the_next_program(
+    keito_client: Keito, books: Any, place: "dict[str, Any]"
+) -> None:
+    for _ in range(3):  # 0.014 is posted as 0.01, 0.018 as 0.02, 0.012 as 0.01
+        billing = AgentBilling(client=keito_client, rollup="day", cost_decimals=2, **place)
+        with billing.run() as run:
+            spend(run, "0.014")
+        assert billing.flush().complete
+        billing.close()
+    assert sorted(expense.total_cost for expense in books.expenses) == [0.01, 0.01, 0.02]
+
+
+def test_a_window_that_is_over_is_closed_by_whoever_looks(
+    keito_client: Keito, books: Any, place: "dict[str, Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    billing = AgentBilling(client=keito_client, rollup="hour", late_grace=0, **place)
+    run = billing.start("early")
+    run._watch.started_at = run.started_at.replace(year=run.started_at.year - 1)
+    spend(run)
+    billing.finish(run, elapsed_ns=10**9)  # its window was over long ago
+    wait = threading.Event()
+    for _ in range(400):
+        if books.expenses:
+            break
+        wait.wait(0.05)
+    assert [expense.total_cost for expense in books.expenses] == [0.25]
+    billing.close()
