@@ -15,7 +15,7 @@ import psycopg
 from keito.outbox import forks
 from keito.outbox.database import Row, Transaction
 from keito.outbox.postgres_listener import Listener
-from keito.outbox.postgres_server import Server
+from keito.outbox.postgres_server import Server, may_pass
 from keito.outbox.postgres_sql import NOTIFY, NOW
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class PostgresDatabase:
                 with self._connection() as connection:
                     return action(connection)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if not _may_pass(error) or time.monotonic() > deadline:
+                if not may_pass(error) or time.monotonic() > deadline:
                     self._impatient_until = time.monotonic() + _AFTER_FAILURE
                     raise self._server.refusal(error) from None
             except psycopg.Error as error:
@@ -170,10 +170,3 @@ class PostgresDatabase:
             forks.keep_for_ever(connection)
         forks.keep_for_ever(self._listener)
         self._start_anew()
-
-
-def _may_pass(error: psycopg.Error) -> bool:
-    """Whether the same may succeed a little later."""
-    state = error.sqlstate
-    # Without a state the connection was lost. 08: connection; 40: rolled back; 57P: shut down; 53300: too many.
-    return state is None or state.startswith(("08", "40", "57P")) or state == "53300"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import psycopg
 from psycopg import conninfo, sql
@@ -31,13 +31,19 @@ _DEFAULTS = {
 }
 
 _ADVICE = {
-    "28": "check the user and the password",
-    "3D": "create the database",
     "42501": "grant the user the right to create a schema in the database, or to use the existing one",
     "53100": "the server's disk is full: make room",
     "53300": "the server has too many connections",
     "25006": "the server is read-only: name the primary one",
 }
+
+_REFUSALS = {
+    "authentication failed": "check the user and the password",
+    "no password": "name a password",
+    "no pg_hba.conf entry": "let this machine in, in the server's pg_hba.conf",
+    "does not exist": "create it",
+}
+"""What a server says before there is a connection, which comes without a state."""
 
 
 class Server:
@@ -83,8 +89,7 @@ class Server:
         # With the SDK's errors comes httpx, which a fresh process pays for only once something fails.
         from keito.outbox.errors import OutboxError  # noqa: PLC0415
 
-        state = error.sqlstate or ""
-        advice = next((advice for start, advice in _ADVICE.items() if state.startswith(start)), None)
+        advice = _advice(error)
         password = str(self._settings.get("password") or "")
         said = " ".join(str(error).split())
         said = said.replace(password, "***") if password else said
@@ -111,6 +116,21 @@ class Server:
                 connection.execute(statement.encode())
         if version < len(MIGRATIONS):
             connection.execute(SET_VERSION, {"version": len(MIGRATIONS)})
+
+
+def may_pass(error: psycopg.Error) -> bool:
+    """Whether the same may succeed a little later."""
+    state = error.sqlstate
+    if state is None:  # the connection was lost, or there was none
+        return _advice(error) is None
+    # 08: connection; 40: rolled back; 57P: shut down; 53300: too many connections.
+    return state.startswith(("08", "40", "57P")) or state == "53300"
+
+
+def _advice(error: psycopg.Error) -> Optional[str]:
+    if error.sqlstate is None:
+        return next((advice for part, advice in _REFUSALS.items() if part in str(error)), None)
+    return _ADVICE.get(error.sqlstate)
 
 
 def _one(connection: psycopg.Connection[Row], query: str, **values: str) -> Any:
