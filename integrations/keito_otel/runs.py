@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Optional
 from weakref import WeakValueDictionary
 
+from keito import telemetry
 from keito.billing import AgentBilling
 from keito.metering import AgentRun, RunStatus, current_run
 from keito.metering.current import enter_run, leave_run
@@ -129,9 +130,9 @@ class RunKeeper:
     def _describe(self, root: Root, run: AgentRun) -> None:
         context = root.span.get_span_context()
         assert context is not None
-        run.trace_id = f"{context.trace_id:032x}"
+        telemetry.shown_by(run, context)
         if run.root is run and run.session_id == run.uid:
-            run.session_id = run.trace_id  # the services that a trace passes through share it
+            run.session_id = f"{context.trace_id:032x}"  # the services that a trace passes through share it
 
     def _is_claimed(self, root: Root) -> bool:
         context = root.span.get_span_context()
