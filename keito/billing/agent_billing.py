@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from typing_extensions import TypedDict, Unpack
 
+from keito import telemetry
 from keito.billing.account import Meters, RunAccount
 from keito.billing.block import RunBlock
 from keito.billing.delivering import Deliver, books_of, delivery_for
@@ -330,6 +331,7 @@ class AgentBilling:
         return self._resolve is None and self.policy_of(run.root) == self.policy
 
     def _begin(self, run: AgentRun) -> AgentRun:
+        telemetry.run_started(run)
         try:
             self._postings.begin(run)
         except Exception as error:  # it is billed when it ends, all the same

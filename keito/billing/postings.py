@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
+from keito import telemetry
 from keito.billing.account import RunAccount
 from keito.billing.alarm import Alarm
 from keito.billing.gaps import GapLog
@@ -83,6 +84,7 @@ class Postings:
         try:
             cost = cost_of(run, policy)
             self._gaps.say(cost, policy)
+            telemetry.run_billed(run, policy.project_id, cost)
             is_alone = policy.rollup is None
             records = records_with(run, policy, cost) if is_alone else list(outcome_records(run, policy))
             if self._books is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import httpx
 
+from keito import telemetry
 from keito.core.call import Call
 from keito.core.deadline import deadline
 from keito.core.failure import FAILURES, closed, content_seen, lost, unusable
@@ -62,7 +63,8 @@ class Driver:
                 if isinstance(step, Sleep):
                     _sleep(step.seconds)
                 else:
-                    outcome = self._send(call)
+                    with telemetry.request(call, self.wire) as span:
+                        outcome = span.ended(self._send(call))
         except StopIteration as stop:
             reply: Reply = stop.value
             return reply

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import anyio
 import httpx
 
+from keito import telemetry
 from keito.core.call import Call
 from keito.core.drive import KEPT
 from keito.core.failure import FAILURES, closed, content_seen, lost, unusable
@@ -126,7 +127,8 @@ class AsyncDriver:
                 if isinstance(step, Sleep):
                     await anyio.sleep(step.seconds)
                 else:
-                    outcome = await self._send(call)
+                    with telemetry.request(call, self.wire) as span:
+                        outcome = span.ended(await self._send(call))
         except StopIteration as stop:
             reply: Reply = stop.value
             return reply

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
+from keito import telemetry
 from keito.outbox.delivery import FlushReport
 from keito.outbox.destination import destination_of
 from keito.outbox.fate import Fate, advice, fate_after, is_silent
@@ -188,5 +189,6 @@ class DirectDelivery:
 
 
 def _say_dropped(item: _Kept) -> None:
+    telemetry.dropped()
     body = json.dumps(item.record.body, default=str, separators=(",", ":"))
     _log.error("%s %s leaves memory undelivered (%s): %s", item.record.kind, item.record.key, item.fate, body)

@@ -7,10 +7,11 @@ import queue
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional, Union
 
+from keito import telemetry
 from keito.core.deadline import lasting_clock
 from keito.outbox.attempt import DELIVERED, Attempt
 from keito.outbox.backoff import Backoff
@@ -105,6 +106,7 @@ class Relay:
         self.store = store
         self.destination = destination
         self.stats = RelayStats()
+        telemetry.watch(self)
         self.progress = Progress()
         self._backoff = backoff or Backoff()
         self._clock = clock
@@ -158,6 +160,11 @@ class Relay:
     def breaker_state(self) -> BreakerState:
         """Whether the API answers, as far as this relay knows."""
         return self._breaker.state
+
+    def reading(self) -> tuple[Mapping[str, int], Optional[float]]:
+        """For telemetry: records by state, and the age of the oldest one that is still to be delivered."""
+        counts = {state.value: count for state, count in self.store.counts(self.destination).items()}
+        return counts, self.store.oldest_pending(self.destination)
 
     def wake(self) -> None:
         """Look for records at once."""
@@ -312,6 +319,7 @@ class Relay:
         self._log.attempted(result)
         if result.outcome == DELIVERED:
             self._log.recovered()
+            telemetry.delivered(time.time() - result.record.created_at)
         if result.is_down:
             self._breaker.failed()
         else:

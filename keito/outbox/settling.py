@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from keito import telemetry
 from keito.outbox.progress import Progress, has_ended
 from keito.outbox.stored import Settlement
 
@@ -67,4 +68,5 @@ class Settling:
             return
         self._store.settle(owner, self._settlements)
         settled, self._settlements = self._settlements, []
+        telemetry.settled([one.state.value for one in settled], self._clock() - self._due_at + GROUP_SECONDS)
         self._progress.made([one.key for one in settled if has_ended(one.state, one.status_code)])

@@ -200,6 +200,9 @@ class Ledger:
     def note_usage(self, usage: OtherUsage) -> None:
         self.noted += 1
 
+    def note_outcome(self, outcome: Outcome) -> None:
+        self.noted += 1
+
     def check(self) -> None:
         self.checks += 1
 
