@@ -109,7 +109,8 @@ def shares_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[Share
         key = window_of(policy, run.agent_id, at_ns, policy.zone or run.started_at.tzinfo)
         return shares.setdefault(key, Share(key, run.uid, run.agent_id, policy))
 
-    last = share(epoch_ns(run.started_at) + run.elapsed_ns)
+    # What takes no time at midnight belongs to the day that begins.
+    last = share(epoch_ns(run.started_at) + max(1, run.elapsed_ns))
     last.flags, last.used = flags_of(run, policy, cost), cost
     last.expense = f"{run.uid}-expense-0" if post.expense else None
     if run.supplement_to is not None:

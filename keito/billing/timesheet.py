@@ -58,7 +58,7 @@ def work_days(run: AgentRun, zone: Optional[tzinfo]) -> list[WorkDay]:
     local = run.started_at.tzinfo if zone is None else zone
     days = list(_days(start, start + run.elapsed_ns, local, run.away_ns))
     worked = [day for day in days if day.nanoseconds > 0]
-    return worked or [WorkDay(_local_day(start, local), 0, start + run.elapsed_ns)]
+    return worked or [WorkDay(_local_day(start, local), 0, start + 1)]  # at midnight a day begins, and none ends
 
 
 def _days(start: int, end: int, zone: Optional[tzinfo], away: Mapping[int, int]) -> Iterator[WorkDay]:

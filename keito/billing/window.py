@@ -125,10 +125,11 @@ def is_over(key: WindowKey, now: datetime) -> bool:
 def _place(policy: BillingPolicy, agent_id: Optional[str]) -> str:
     """A digest of what makes records different. The same on every machine: it is a part of their keys."""
     rate = policy.exchange_rate
+    fixed = None if rate is None or callable(rate.rate) else str(rate.rate)
     parts = [
         *(policy.project_id, policy.task_id, policy.expense_category_id, policy.user_id, agent_id, policy.session_id),
         *(policy.billable, policy.timezone, policy.rollup, policy.rounding, str(policy.minimum_minutes)),
-        *(policy.expense_per, policy.cost_decimals, str(policy.markup_factor)),
-        *(None if rate is None else f"{rate.base}-{rate.currency}",),
+        *(policy.expense_per, policy.cost_decimals, str(policy.markup_factor), policy.notes),
+        *(None if rate is None else f"{rate.base}-{rate.currency}", fixed),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -363,3 +363,23 @@ def test_what_only_the_sum_cannot_convert_is_flagged_on_the_window(rollup: Rollu
     add(rollup, replace(hourly, exchange_rate=ExchangeRate("EUR", rate)), run_of(cost="1"))
     (time,) = rollup.close_windows()
     assert time.body["metadata"]["keito"]["flags"] == ["no_exchange_rate"]
+
+
+def test_runs_at_different_exchange_rates_are_not_converted_at_one_of_them(
+    rollup: Rollup, policy: BillingPolicy
+) -> None:
+    for rate in ("0.90", "0.80"):
+        hourly = replace(policy, rollup="hour", exchange_rate=ExchangeRate("EUR", Decimal(rate)))
+        run = run_of(cost="1")
+        rollup.add(run, hourly, cost_of(run, hourly))
+    expenses = [record for record in rollup.close_windows() if record.kind is RecordKind.EXPENSE]
+    assert sorted(record.body["total_cost"] for record in expenses) == [Decimal("0.80"), Decimal("0.90")]
+
+
+def test_runs_whose_notes_read_differently_are_not_put_under_one_of_them(rollup: Rollup, policy: BillingPolicy) -> None:
+    for client in ("Acme", "Globex"):
+        hourly = replace(policy, rollup="hour", notes=f"{{name}} for {client}")
+        run = run_of()
+        rollup.add(run, hourly, cost_of(run, hourly))
+    notes = [record.body["notes"] for record in rollup.close_windows()]
+    assert [note.rpartition(" ")[2] for note in notes] == ["Acme", "Globex"]

@@ -67,3 +67,17 @@ def test_days_on_which_clocks_change_have_the_hours_that_they_have(policy: Billi
     assert sums[day] == hours
     assert all(record.body["hours"] <= 24 for record in records)
     assert sum(sums.values()) == 48 + hours
+
+
+@pytest.mark.parametrize("per", ["hour", "day"])
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_run_without_duration_at_midnight_is_on_the_day_that_begins(
+    policy: BillingPolicy, per: Any, zone: str
+) -> None:
+    rolled = replace(policy, rollup=per, timezone=zone)
+    run = AgentRun("short", started_at=datetime(2026, 11, 20, tzinfo=ZoneInfo(zone)))
+    run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=5, reported_cost="0.5")
+    run.end(elapsed_ns=0)
+    rollup = Rollup(lambda: YEAR)
+    records = [*rollup.add(run, rolled, cost_of(run, rolled)), *rollup.close_windows()]
+    assert [record.body["spent_date"] for record in records] == ["2026-11-20"] * 2
