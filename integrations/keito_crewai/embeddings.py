@@ -14,8 +14,11 @@ def watch_memories() -> None:
 
     CrewAI replaces the memory of a crew while the crew starts, so there is no earlier moment at which it is known.
     """
-    memory: Any = optional("memory.unified_memory", "Memory")
-    found: Any = None if memory is None else vars(memory).get("_embedder")
+    memory = optional("memory.unified_memory", "Memory")
+    if memory is None:
+        return
+    members: dict[str, Any] = memory.__dict__
+    found = members.get("_embedder")
     if isinstance(found, property) and not getattr(found.fget, "_keito_seam", False):
         memory._embedder = property(_watched(found.fget))
 

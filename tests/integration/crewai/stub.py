@@ -48,6 +48,7 @@ class StubOpenAI:
         script: Answers to give one by one, before all others.
         answer: Answers a request when the script is empty.
         gate: What answers wait for, if anything.
+        gated: Which ones do: those to what this stands in.
         asked: How many requests there were, refused ones included.
         served: The calls that were answered.
         usage_of_streams: Whether streams tell their usage.
@@ -58,6 +59,7 @@ class StubOpenAI:
     script: deque[Answer] = field(default_factory=deque)
     answer: Callable[[dict[str, Any]], Answer] = lambda body: FINAL
     gate: Optional[threading.Event] = None
+    gated: str = ""
     asked: int = 0
     served: list[Served] = field(default_factory=list)
     usage_of_streams: bool = True
@@ -150,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         found = self.stub.serve(self.path, body)
-        if self.stub.gate is not None:
+        if self.stub.gate is not None and self.stub.gated in json.dumps(body):
             self.stub.gate.wait(30)
         if isinstance(found, int):
             self._json(found, {"error": {"message": f"refused with {found}", "type": "server_error", "code": None}})

@@ -126,6 +126,37 @@ def test_a_dropped_coroutine_is_billed_for_what_it_did(kit: Any, billing: Any, b
     assert bill(billing).tokens == [stub.tokens()]
 
 
+def test_a_call_that_outlives_its_run_becomes_a_supplement(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
+    import contextvars
+
+    from crewai.tools import tool
+
+    threads: list[threading.Thread] = []
+    llm = kit.llm()
+
+    @tool("look_up")
+    def look_up(query: str) -> str:
+        """Look something up, later."""
+        threads.append(threading.Thread(target=contextvars.copy_context().run, args=(llm.call, "late-mark")))
+        threads[0].start()
+        return "soon"
+
+    stub.script.append(USE_TOOL)
+    stub.gate, stub.gated = threading.Event(), "late-mark"
+    BilledCrew(kit.crew(kit.task(kit.agent(llm, tools=[look_up]))), billing, patience=0.3).kickoff()
+    stub.gate.set()
+    threads[0].join()
+    from crewai.events.event_bus import crewai_event_bus
+
+    crewai_event_bus.flush()
+    found = bill(billing)
+    assert found.details["usage_complete"] is False
+    models = [(expense.metadata or {})["model"] for expense in found.expenses]
+    assert (sum(m["tokens_in"] for m in models), sum(m["tokens_out"] for m in models)) == stub.tokens()
+    late = stub.tokens("late-mark")
+    assert late in [(m["tokens_in"], m["tokens_out"]) for m in models]
+
+
 @pytest.mark.parametrize("status", [429, 500])
 def test_retries_count_what_was_answered(kit: Any, billing: Any, bill: Any, stub: Any, status: int) -> None:
     stub.script.extend([status, status])
