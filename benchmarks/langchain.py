@@ -268,7 +268,7 @@ def memory() -> list[Figure]:
     tracemalloc.stop()
     return [
         Figure("memory of an open model call", held, "bytes", 600),
-        Figure("memory of a finished run", kept, "bytes", 20),
+        Figure("memory of a finished run", kept, "bytes", 50),
     ]
 
 

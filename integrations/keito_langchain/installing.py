@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
 from contextvars import ContextVar
 from typing import Any, Optional, cast
 
-from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
@@ -53,8 +53,20 @@ class _Switch:
 
 
 _switch = _Switch()
-# With the class, LangChain leaves the switch alone where a handler is given explicitly: no run has two bills.
-register_configure_hook(cast("ContextVar[Optional[Any]]", _switch), inheritable=True, handle_class=KeitoCallbackHandler)
+
+
+@functools.cache  # LangChain keeps every hook for ever
+def _listen() -> None:
+    # Imported here: it brings langsmith along, which takes longer than all the rest until something runs.
+    from langchain_core.tracers.context import register_configure_hook  # noqa: PLC0415
+
+    # With the class, LangChain leaves the switch alone where a handler is given explicitly: no run has two bills.
+    asked = cast("ContextVar[Optional[Any]]", _switch)
+    register_configure_hook(asked, inheritable=True, handle_class=KeitoCallbackHandler)
+
+
+if VARIABLE in os.environ:
+    _listen()
 
 
 def install(billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]) -> KeitoCallbackHandler:
@@ -64,7 +76,7 @@ def install(billing: Optional[AgentBilling] = None, **policy_fields: Unpack[Poli
         agent.invoke(question)
 
     A run that is given a `KeitoCallbackHandler` explicitly is billed by that one. Setting `KEITO_LANGCHAIN=1` does the
-    same as a call without arguments, as soon as `keito_langchain` is imported.
+    same as a call without arguments, where it is set before `keito_langchain` is imported.
 
     Args:
         billing: Bills the runs; by default one that the environment and `policy_fields` describe.
@@ -78,6 +90,7 @@ def install(billing: Optional[AgentBilling] = None, **policy_fields: Unpack[Poli
         KeitoAuthError: There are no credentials.
     """
     handler = KeitoCallbackHandler(billing, **policy_fields)
+    _listen()
     _switch.handler = handler
     return handler
 

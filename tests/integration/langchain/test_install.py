@@ -15,7 +15,7 @@ pytest.importorskip("langchain_core")
 pytest.importorskip("genai_prices")
 
 import keito_langchain
-from keito_langchain import KeitoCallbackHandler, pickling
+from keito_langchain import KeitoCallbackHandler, installing, pickling
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers import context
 
@@ -24,6 +24,7 @@ from keito.billing import AgentBilling
 
 @pytest.fixture(autouse=True)
 def uninstalled() -> Iterator[None]:
+    installing._listen()  # as where the variable is set when keito_langchain is imported
     yield
     keito_langchain.uninstall()
 
@@ -89,10 +90,8 @@ def test_a_variable_installs_it(
     monkeypatch.setattr("keito_langchain.installing._switch._tried", None)
     monkeypatch.setenv("KEITO_LANGCHAIN", value)
     model().invoke("hi")
-    from keito_langchain.installing import _switch
-
-    if _switch.handler is not None:
-        assert _switch.handler.flush().complete
+    if installing._switch.handler is not None:
+        assert installing._switch.handler.flush().complete
     assert len(bill().time) == entries
 
 

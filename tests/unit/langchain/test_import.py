@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,22 @@ def test_without_langchain_core_the_import_says_what_to_install() -> None:
 
 def test_importing_the_handler_loads_neither_prices_nor_the_client() -> None:
     pytest.importorskip("langchain_core")
-    heavy = ("genai_prices", "keito.client", "keito.sandbox", "langgraph")
+    heavy = ("genai_prices", "keito.client", "keito.sandbox", "langgraph", "keito.metering.wrappers")
     program = f"import sys, keito_langchain; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_importing_the_handler_loads_langsmith_only_where_the_variable_is_set() -> None:
+    pytest.importorskip("langchain_core")
+    program = "import sys, keito_langchain; print('langchain_core.tracers.context' in sys.modules)"
+    for variables, loaded in (({}, "False"), ({"KEITO_LANGCHAIN": "1"}, "True")):
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert ended.stdout.strip() == loaded
