@@ -144,7 +144,9 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
 
     keito = dict(metadata["keito"])
     fitted = {**metadata, "keito": keito}
-    details: dict[str, Any] = dict(keito.get("details", {}))
+    details: dict[str, Any] = dict(keito.pop("details", {}))
+    if details and not _is_json(details):
+        details, keito["trimmed"] = {}, ["details"]  # an integration's mistake must not cost the run its bill
     if details:
         keito["details"] = details
     lists = [(details, name) for name in reversed(details) if isinstance(details[name], list)]
@@ -161,6 +163,16 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
         keito["trimmed"] = [*keito.get("trimmed", ()), "details"]
         del keito["details"]
     return fitted
+
+
+def _is_json(value: object) -> bool:
+    from keito.types.given import encode  # noqa: PLC0415
+
+    try:
+        encode(value)
+    except ValueError:
+        return False
+    return True
 
 
 def short(text: Optional[str]) -> Optional[str]:

@@ -134,8 +134,10 @@ def _usage(
 def _beside(counts: Counts) -> set[str]:
     """Kinds that are priced apart from the tokens.
 
-    Perplexity charges for reasoning, citations and searches by themselves, Mistral for the length of speech:
-    https://docs.perplexity.ai/getting-started/pricing and https://docs.mistral.ai/capabilities/audio.
+    Perplexity charges for reasoning, citations and searches by themselves, Mistral for the length of speech and for
+    each use of a connector: https://docs.perplexity.ai/getting-started/pricing,
+    https://docs.mistral.ai/capabilities/audio and https://docs.mistral.ai/agents/agents_introduction.
     """
-    named = _APART & members(counts.source).keys()
-    return {name.replace("_tokens", "") for name in named if counts.read(name) > 0}
+    about = members(counts.source)
+    kinds = {name.replace("_tokens", "") for name in _APART & about.keys() if counts.read(name) > 0}
+    return kinds | counts.others(members(about["connectors"]), set()) if about.get("connectors") else kinds

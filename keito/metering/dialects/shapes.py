@@ -72,11 +72,20 @@ def _reader_of_answer(answer: object, usage: object) -> Optional[Reader]:
         return bedrock.converse
     if text(field(answer, "type") or "") and _has(field(answer, "response"), "usage"):
         return _responses_event
+    if usage is None and _has(field(answer, "data"), "usage"):
+        return _mistral_event
     return None if usage is None else _READERS.get(usage_reader(usage), _only_usage)
 
 
 def _responses_event(event: object, provider: Optional[str]) -> Report:
     return openai.responses(field(event, "response"), provider)
+
+
+def _mistral_event(event: object, provider: Optional[str]) -> Report:
+    """An event of a stream of Mistral's own client, around the chunk."""
+    chunk = field(event, "data")
+    reader = _reader_of_answer(chunk, field(chunk, "usage"))
+    return Report() if reader is None else reader(chunk, provider)
 
 
 def _only_usage(answer: object, provider: Optional[str]) -> Report:  # noqa: ARG001 - all dialects take it

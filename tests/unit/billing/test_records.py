@@ -326,6 +326,16 @@ def test_details_of_an_integration_stand_in_the_first_time_entry_and_are_trimmed
     assert len(run.details["agents"]) == 400
 
 
+@pytest.mark.parametrize("detail", ["\ud800", float("nan"), object(), {"agents": ["\udfff"]}])
+def test_details_that_are_no_json_do_not_cost_a_run_its_bill(policy: BillingPolicy, detail: object) -> None:
+    run = AgentRun("work", agent_id="support-bot")
+    run.details.update(good=1, bad=detail)
+    run.end(elapsed_ns=1)
+    (record,) = records_for(run, policy)
+    assert record.body["metadata"]["keito"]["trimmed"] == ["details"]
+    assert encode(record.body)
+
+
 def test_details_that_cannot_be_trimmed_are_left_out(policy: BillingPolicy) -> None:
     run = AgentRun()
     run.details["huge"] = "x" * METADATA_LIMIT
