@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from keito.metering.by_hand import OtherUsage
 from keito.metering.call import LLMCall
+from keito.metering.outcome import Outcome
 from keito.metering.status import RunStatus
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class Ledger(Protocol):
 
     def note_usage(self, usage: OtherUsage) -> None:
         """Other usage was recorded: budgets count its cost."""
+        ...
+
+    def note_outcome(self, outcome: Outcome) -> None:
+        """An outcome was logged."""
         ...
 
     def check(self) -> None:

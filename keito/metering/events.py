@@ -90,7 +90,9 @@ class RunEvents:
             if self.is_closed:
                 return False
             self._outcomes.append(outcome)
-            return True
+        if self._ledger is not None:
+            self._ledger.note_outcome(outcome)
+        return True
 
     def add_usage(self, usage: OtherUsage) -> bool:
         """Add other usage; answers whether it counts."""

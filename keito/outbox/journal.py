@@ -149,6 +149,8 @@ class Journal:
             if entry is None:
                 return False
             self._waiting -= len(entry.waiting)
+            if not self._open:
+                self._wake.put(uid)  # the thread has nothing to wait for any more
             if uid in self._writing and threading.current_thread() is self._thread:
                 self._ended_meanwhile.append(uid)  # by the garbage collector; the thread cannot wait for itself
                 return True
@@ -188,7 +190,7 @@ class Journal:
 
     def _beat(self) -> None:
         """Say that the process lives, and look at what is known of all runs beside their events."""
-        if time.monotonic() < self._beat_at:
+        if not self._open or time.monotonic() < self._beat_at:
             return
         self._store.keep_alive(owner(), self._lease)
         self._beat_at = time.monotonic() + _BEAT

@@ -1,4 +1,4 @@
-"""The journal of open runs, on a store in a file."""
+"""The journal of open runs, on both stores."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from keito.outbox import BillingRecord, RecordKind, open_store
+from keito.outbox import BillingRecord, RecordKind
 from keito.outbox.journal import Journal
 from keito.outbox.process import is_gone, owner
 from keito.outbox.store import Store
@@ -44,19 +44,11 @@ class Told:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'outbox.db'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def journal(store: Store) -> Iterator[Journal]:
     journal = Journal(store)
     yield journal
     for uid in list(journal._open):
         journal.end(uid)
-    journal._wake.put("")  # otherwise it looks again in a few seconds
     wait_until(lambda: journal._thread is None)
 
 
@@ -187,6 +179,7 @@ def test_a_store_that_fails_is_tried_again_and_nothing_is_lost_or_written_twice(
     wait_until(lambda: len(entered(store)["a"].events) == 7)
     assert "disk full" in caplog.text
     journal.end("a")
+    wait_until(lambda: journal._thread is None)
 
 
 def test_events_beyond_the_limit_are_left_out_and_counted(
@@ -213,7 +206,7 @@ store = open_store({url!r})
 journal = Journal(store)
 journal.begin(Told("run"))
 journal.note("run", "call")
-while not store.take_orphans(lambda name: False, "nobody", 1.0) and journal._open["run"].waiting:
+while not journal._open["run"].is_known or journal._writing:
     time.sleep(0.01)
 print(owner(), flush=True)
 time.sleep(60)
@@ -222,9 +215,9 @@ time.sleep(60)
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of other processes")
 def test_the_runs_of_a_killed_process_are_found_at_once_and_those_of_a_frozen_one_are_not(
-    store: Store, tmp_path: Path, program_environment: "Callable[..., dict[str, str]]"
+    store: Store, store_url: str, program_environment: "Callable[..., dict[str, str]]"
 ) -> None:
-    program = PROGRAM.format(tests=str(Path(__file__).parent), url=store.url)
+    program = PROGRAM.format(tests=str(Path(__file__).parent), url=store_url)
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=program_environment()
     )

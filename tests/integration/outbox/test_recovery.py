@@ -2,11 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from keito.billing.recovery import recover
 from keito.billing.windows import close_due
 from keito.metering import AgentRun, LLMCall, OtherUsage, Usage
 from keito.metering.journal import RunEvent
-from keito.outbox import open_store
 from keito.outbox.durable import OutboxDelivery
 from keito.outbox.store import Store
 from keito.pricing import ExchangeRate, PriceTable
@@ -29,13 +26,6 @@ from keito.pricing.model_price import ModelPrice
 THERE = "acc@http://127.0.0.1"
 POLICY = BillingPolicy("proj", "task", "cat", agent_id="bot", timezone="UTC")
 NOW = datetime(2026, 11, 20, 9, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path / 'outbox.db'}")
-    yield store
-    store.close()
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +152,7 @@ def test_a_window_takes_the_runs_that_were_left(store: Store) -> None:
 def test_who_has_no_prices_leaves_the_run_to_who_has(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("keito.billing.recovery.LEASE", 0.0)
+    monkeypatch.setattr("keito.billing.recovery.LEASE", -1.0)
     leave(store, call(reported_cost=None))
     with monkeypatch.context() as without:
         without.setattr("keito.billing.recovery.has_prices", lambda: False)
