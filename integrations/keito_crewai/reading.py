@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from keito.metering import LLMCall, NoUsage
 from keito.metering.dialects import usage_of
-from keito.metering.dialects.reading import text
+from keito.metering.dialects.reading import is_mapping, text
 from keito.metering.wrappers.providers import provider_at
 from keito_crewai.calls import CallStart, EndedCall
 
@@ -28,13 +28,31 @@ def started(source: Any, event: Any) -> CallStart:
 
 def completed(source: Any, event: Any) -> EndedCall:
     """The call that an `LLMCallCompletedEvent` reports."""
-    usage = usage_of(event.usage)
+    usage = usage_of(as_today(event.usage, provider_of(source)))
     return _ended(source, event, usage=usage, no_usage=NoUsage.NOT_REPORTED if usage is None else None)
 
 
 def failed(source: Any, event: Any) -> EndedCall:
     """The call that an `LLMCallFailedEvent` reports."""
     return _ended(source, event, no_usage=why(str(event.error)), error="LLMCallFailed")
+
+
+def as_today(usage: Any, provider: Optional[str]) -> Any:
+    """A usage in the form of today's CrewAI.
+
+    Versions around 1.13 leave Anthropic's cache beside the input, and give Gemini's thoughts in the total only.
+    """
+    if not is_mapping(usage):
+        return usage
+    found: dict[Any, Any] = dict(usage)
+    cached = found.get("cached_prompt_tokens") or 0
+    if provider == "anthropic" and "input_tokens" in found and "cache_creation_tokens" not in found:
+        found.update(
+            input_tokens=found["input_tokens"] + cached, total_tokens=(found.get("total_tokens") or 0) + cached
+        )
+    if found.get("total_token_count") and "completion_tokens" not in found:
+        found["completion_tokens"] = found["total_token_count"] - (found.get("prompt_token_count") or 0)
+    return found
 
 
 def why(error: str) -> NoUsage:

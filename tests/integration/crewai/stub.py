@@ -15,6 +15,8 @@ from typing import Any, Optional, Union
 Answer = Union[str, dict[str, Any], int]
 """A text, a tool call `{"name": ..., "arguments": ...}`, or the status of a refusal."""
 
+_CHATS = ("chat/completions", "messages")
+
 FINAL = "Thought: I now can give a great answer\nFinal Answer: done."
 
 
@@ -73,7 +75,7 @@ class StubOpenAI:
 
     @property
     def chats(self) -> list[Served]:
-        return [call for call in self.served if call.path.endswith("chat/completions")]
+        return [call for call in self.served if call.path.endswith(_CHATS)]
 
     @property
     def embeddings(self) -> list[Served]:
@@ -82,7 +84,7 @@ class StubOpenAI:
     def serve(self, path: str, body: dict[str, Any]) -> Union[Served, int]:
         with self.lock:
             self.asked += 1
-            is_chat = path.endswith("chat/completions")
+            is_chat = path.endswith(_CHATS)
             answer = "" if not is_chat else self.script.popleft() if self.script else self.answer(body)
             if isinstance(answer, int):
                 return answer
@@ -124,6 +126,25 @@ class StubOpenAI:
             "usage": self.usage(served),
         }
 
+    def anthropic_message(self, served: Served) -> dict[str, Any]:
+        """The same in Anthropic's terms, who counts the cache beside the input."""
+        usage = {
+            "input_tokens": served.tokens_in - 48,
+            "output_tokens": served.tokens_out,
+            "cache_read_input_tokens": 16,
+            "cache_creation_input_tokens": 32,
+        }
+        return {
+            "id": served.response_id,
+            "type": "message",
+            "role": "assistant",
+            "model": served.model,
+            "content": [{"type": "text", "text": self.answers[served.response_id]}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": usage,
+        }
+
     def events(self, served: Served, body: dict[str, Any]) -> Iterator[Any]:
         whole = self.chat(served)
         about = {**whole, "object": "chat.completion.chunk", "usage": None}
@@ -158,6 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(found, {"error": {"message": f"refused with {found}", "type": "server_error", "code": None}})
         elif self.path.endswith("embeddings"):
             self._json(200, self._embeddings(found, body))
+        elif self.path.endswith("messages"):
+            self._json(200, self.stub.anthropic_message(found))
         elif body.get("stream"):
             self._stream(found, body)
         else:

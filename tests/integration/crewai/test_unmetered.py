@@ -74,6 +74,27 @@ def test_the_exact_mode_counts_streams_once(kit: Any, billing: Any, bill: Any, s
     assert bill(billing).tokens == [stub.tokens()]
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_anthropics_models_with_their_cache(
+    kit: Any, billing: Any, bill: Any, stub: Any, kick: Any, exact: bool
+) -> None:
+    pytest.importorskip("anthropic")
+    from crewai import LLM
+
+    url = stub.url.removesuffix("/v1")
+    llm = LLM("anthropic/claude-sonnet-4-5", api_key="none", client_params={"base_url": url})
+    kick(BilledCrew(kit.crew(kit.task(kit.agent(llm))), billing, exact=exact))
+    found = bill(billing)
+    written = found.facts.get("cache_write_tokens", 0)
+    knows_all = exact or written > 0  # older versions tell nothing of what is written to the cache
+    assert found.facts["calls"] == 1
+    assert found.facts["cache_read_tokens"] == 16
+    assert written == (32 if knows_all else 0)
+    tokens_in, tokens_out = stub.tokens()
+    assert found.tokens == [(tokens_in - 32 + written, tokens_out)]
+    assert found.time[0].metadata["model"]["provider"] == "anthropic"
+
+
 USE_TOOL = {"name": "look_up", "arguments": {"query": "bees"}}
 TOOLS = [
     {

@@ -6,9 +6,9 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("CrewAI needs Python 3.10", allow_module_level=True)
 
-from keito_crewai.reading import provider_of, why
+from keito_crewai.reading import as_today, provider_of, why
 
-from keito.metering import NoUsage
+from keito.metering import NoUsage, Usage, usage_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,46 @@ def test_a_failure_is_free_only_where_it_is_known_that_there_was_no_answer(error
 )
 def test_the_provider_is_who_answers(provider: object, base_url: object, expected: object) -> None:
     assert provider_of(SimpleNamespace(provider=provider, base_url=base_url)) == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage", "expected"),
+    [
+        (
+            "anthropic",
+            {"input_tokens": 84, "output_tokens": 30, "total_tokens": 114, "cached_prompt_tokens": 16},
+            Usage(100, 30, cache_read_tokens=16),
+        ),
+        (
+            "anthropic",
+            {
+                "input_tokens": 100,
+                "output_tokens": 30,
+                "total_tokens": 130,
+                "cached_prompt_tokens": 16,
+                "cache_creation_tokens": 0,
+            },
+            Usage(100, 30, cache_read_tokens=16),
+        ),
+        (
+            "gemini",
+            {
+                "prompt_token_count": 100,
+                "candidates_token_count": 20,
+                "total_token_count": 130,
+                "total_tokens": 130,
+                "cached_prompt_tokens": 40,
+            },
+            Usage(100, 30, cache_read_tokens=40),
+        ),
+        (
+            "openai",
+            {"prompt_tokens": 100, "completion_tokens": 30, "total_tokens": 130, "cached_prompt_tokens": 40},
+            Usage(100, 30, cache_read_tokens=40),
+        ),
+        ("openai", None, None),
+        ("openai", {"total_tokens": 0}, None),
+    ],
+)
+def test_usage_of_older_and_newer_versions(provider: str, usage: object, expected: object) -> None:
+    assert usage_of(as_today(usage, provider)) == expected
