@@ -18,7 +18,7 @@ from uuid import uuid4
 from local_keito import keito_account, stop
 
 try:
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-not-found]
     from keito_langchain import KeitoCallbackHandler
     from langchain_core.prompts import ChatPromptTemplate
     from langchain_core.runnables import Runnable, RunnableConfig
@@ -46,8 +46,8 @@ def start_model() -> Any:
 
 def own_prices() -> PriceTable:
     """What a machine of one's own costs, in dollars for a million tokens; no public table knows it."""
-    rates = {"input": Decimal("0.01"), "cache_read": Decimal("0.001"), "output": Decimal("0.05")}
-    return PriceTable([ModelPrice("smollm2", **rates)], version="our machine")
+    price = ModelPrice("smollm2", input=Decimal("0.01"), cache_read=Decimal("0.001"), output=Decimal("0.05"))
+    return PriceTable([price], version="our machine")
 
 
 def agent_of(url: str) -> Runnable[Any, Any]:
