@@ -57,7 +57,7 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx, and what metering, pricing and billing cost
-	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.langchain benchmarks.relay benchmarks.sandbox_pages; do \
+	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.langchain benchmarks.otel benchmarks.relay benchmarks.sandbox_pages; do \
 		echo "== python -m $$part"; $(BIN)/python -m $$part; done
 
 bench-crewai: .venv-crewai/.ready ## Measure what it costs a crew to be billed

@@ -39,17 +39,16 @@ class CallMeter:
         if call is None:
             self._record_held(node)
             return
-        embeds = call.operation == "embeddings"
-        around = _around(node)
+        kind, around = _kind(call), _around(node)
         if around is not None and (call.usage is None or around.is_counted):
             around.held = around.held or (None if around.is_counted else call)
-        elif embeds in node.inside:
+        elif kind in node.inside:
             self._record_held(node)
         else:
             self._record(node, call if node.held is None else _joined(call, node.held))
             node.is_counted = True
-        if around is not None and (node.is_counted or embeds in node.inside):
-            around.inside.add(embeds)
+        if around is not None and (node.is_counted or kind in node.inside):
+            around.inside |= {kind}
 
     def unfinished(self, nodes: list[Node]) -> None:
         """The root has ended, and these spans in it have not. Their cost is not known yet, and that is no zero."""
@@ -66,7 +65,7 @@ class CallMeter:
         """Count a call without usage that nobody else reported. One that failed costs nothing."""
         if node.held is not None and node.held.chargeable:
             self._record(node, node.held)
-            node.inside.add(node.held.operation == "embeddings")
+            node.inside |= {_kind(node.held)}
 
     def _record(self, node: Node, call: LLMCall) -> None:
         run = node.run or node.root.run
@@ -104,6 +103,11 @@ class CallMeter:
         if len(self._ids) > _IDS_KEPT:
             self._ids.popitem(last=False)
         return False
+
+
+def _kind(call: LLMCall) -> str:
+    """What repeats what: a chat may make embeddings, which are no part of its own counts."""
+    return "embeddings" if call.operation == "embeddings" else "chat"
 
 
 def _around(node: Node) -> Optional[Node]:

@@ -66,7 +66,7 @@ class Node:
         run: The run that its model calls count for, where that is not the root's.
         above: The model call of another integration that this span is a part of.
         call: Tells metered clients below that this call is reported here.
-        inside: Whether calls of spans in it were counted: chats under `False`, embeddings under `True`.
+        inside: The kind of call that was counted of spans in it: `chat`, or `embeddings`.
         is_counted: Whether its own call was.
         held: The call of a span in it that has no usage.
         entered: Whether the run was made the current one of the context for it.
@@ -83,7 +83,7 @@ class Node:
     run: Optional[AgentRun] = None
     above: Optional[FrameworkCall] = None
     call: Optional[SpanCall] = None
-    inside: set[bool] = field(default_factory=set[bool])
+    inside: frozenset[str] = frozenset()
     is_counted: bool = False
     held: Optional[LLMCall] = None
     entered: Optional[AgentRun] = None

@@ -109,7 +109,7 @@ class KeitoSpanProcessor(SpanProcessor):
             return
         if self._table.is_full or time.monotonic() - self._swept_at > min(_SWEEP_EVERY, self._expire_after):
             self._sweep()
-        role = role_at_start(scope, span.attributes or {})
+        role = role_at_start(scope, dict(span.attributes or {}))
         is_first = span.parent is None or span.parent.is_remote
         around = node_around(scope) if is_first and role is Role.INFERENCE else None
         node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)

@@ -12,7 +12,7 @@ _OPEN_INFERENCE = frozenset({"LLM", "EMBEDDING"})
 
 _PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
 _COUNTS = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
-_MODELS = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "llm.request.model")
+_MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "llm.request.model"})
 
 _SCOPES = (
     "agent_framework",
@@ -73,7 +73,7 @@ def role_of(about: Mapping[str, Any]) -> Role:
 
 
 def _has_model(about: Mapping[str, Any]) -> bool:
-    return any(name in about for name in _MODELS)
+    return not _MODELS.isdisjoint(about)
 
 
 def role_at_start(scope: str, about: Mapping[str, Any]) -> Role:
@@ -81,7 +81,12 @@ def role_at_start(scope: str, about: Mapping[str, Any]) -> Role:
     role = role_of(about) if about else Role.OTHER
     if role is not Role.OTHER:
         return role
-    return Role.UNKNOWN if is_of_agents(scope) or any(name.startswith(_PREFIXES) for name in about) else Role.OTHER
+    if is_of_agents(scope):
+        return Role.UNKNOWN
+    for name in about:
+        if name.startswith(_PREFIXES):
+            return Role.UNKNOWN
+    return Role.OTHER
 
 
 @lru_cache(maxsize=1024)

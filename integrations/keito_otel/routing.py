@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "keito."
 _OUTCOME = "keito.outcome."
+_TYPE = "keito.outcome.type"
 _EVENT = "keito.outcome"
 _SESSIONS = ("keito.session_id", "gen_ai.conversation.id", "session.id")
 _AGENTS = ("keito.agent_id", "gen_ai.agent.id", "gen_ai.agent.name", "agent.name")
@@ -57,7 +58,10 @@ def extras(*sources: Mapping[str, Any]) -> dict[str, Any]:
 
 def has_outcomes(span: ReadableSpan, about: Mapping[str, Any]) -> bool:
     """Whether a span reports outcomes."""
-    return f"{_OUTCOME}type" in about or any(event.name == _EVENT for event in span.events)
+    if _TYPE in about:
+        return True
+    events = span.events
+    return bool(events) and any(event.name == _EVENT for event in events)
 
 
 def outcomes_of(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -66,7 +70,7 @@ def outcomes_of(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Outcom
     Raises:
         ValueError: A value is one that no outcome has.
     """
-    if f"{_OUTCOME}type" in about:
+    if _TYPE in about:
         yield _outcome(about)
     for event in span.events:
         if event.name == _EVENT:
@@ -76,7 +80,7 @@ def outcomes_of(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Outcom
 def _outcome(about: Mapping[str, Any]) -> Outcome:
     evidence = about.get(f"{_OUTCOME}evidence")
     return Outcome(
-        about.get(f"{_OUTCOME}type", ""),
+        about.get(_TYPE, ""),
         about.get(f"{_OUTCOME}unit_price"),
         about.get(f"{_OUTCOME}quantity", 1),
         about.get(f"{_OUTCOME}description"),

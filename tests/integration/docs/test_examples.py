@@ -33,6 +33,8 @@ SAYS = {
         "globex  2 tickets at $1.50   LLM cost $0.008760",
     ],
     "manual_billing": ["0.25 h  Triage", "Ticket 4822 resolved", "$0.0042", "Project     Support, billable"],
+    "otel_openai_agents": ["Ticket 4821: 1200 tokens in, $0.000460", "ticket_resolved"],
+    "otel_pydantic_ai": ["invoke_agent support-agent: 2400 tokens in, $0.000610", "Ticket 4821 resolved"],
     "support_agent": ["Ticket 4821 resolved", "5 records delivered."],
 }
 NEEDS = {
@@ -40,6 +42,8 @@ NEEDS = {
     "langchain_batch": "langchain",
     "langchain_chain": "langchain",
     "langgraph_approval": "langgraph",
+    "otel_openai_agents": "agents",
+    "otel_pydantic_ai": "pydantic_ai",
     "custom_agent": "genai_prices",
     "multi_tenant": "genai_prices",
     "support_agent": "langchain",
