@@ -19,6 +19,9 @@ SOURCE = "genai-prices"
 UNKNOWN = "unknown model"
 
 _MOST_RATE_SETS = 64
+_SAME_EVERYWHERE = ("gemini", "claude-3-", "claude-4-")
+"""Models that cost the same in every area of Vertex AI: https://docs.claude.com/en/api/claude-on-vertex-ai."""
+
 _OPEN_ENDS = ("starts_with", "ends_with", "contains")
 
 
@@ -180,8 +183,11 @@ def _texts(match: Any) -> Iterator[str]:
 def _has_area(name: ModelName, provider: str, listed: Any, known_as: str) -> bool:
     """Whether the price is of that area. Bedrock is dearer in some, and the table knows it for some models only.
 
-    What has no area in its name costs as much as in the United States.
+    What has no area in its name costs as much as in the United States. Vertex AI is dearer in each area than without
+    one, from Claude Sonnet 4.5 on, and the table does not know it.
     """
+    if provider == "google" and name.area not in {None, "global"}:
+        return bool(listed.id.startswith(_SAME_EVERYWHERE))
     if provider != "aws" or name.area in {None, "us"}:
         return True
     own = "global." if name.area == "global" else "regional."

@@ -36,7 +36,7 @@ _GATEWAYS = {None, "litellm", "litellm_proxy", "openai"}
 """Providers under whose name a gateway may stand. Others (Groq, Together, OpenRouter) have slashes in real ids."""
 
 _FINE_TUNED = re.compile(r"(^|[/.:])ft[:-]|custom-model|imported-model|^tunedmodels/|/endpoints/\d", re.IGNORECASE)
-_VERTEX = re.compile(r"^(projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/")
+_VERTEX = re.compile(r"^(?:projects/[^/]+/locations/([^/]+)/)?publishers/[^/]+/models/")
 _ARN = re.compile(r"^arn:aws[^:]*:bedrock:([^:]*):[^:]*:(?:foundation-model|inference-profile)/(.+)$")
 _AREA = re.compile(r"^(af|apac|au|ca|eu|global|il|in|jp|me|mx|sa|us|us-gov)\.")
 _AWS_REGION = re.compile(r"^(af|ap|ca|eu|il|me|mx|sa|us-gov|us)-[a-z]+-\d+$")
@@ -55,7 +55,7 @@ class ModelName:
     Attributes:
         provider: The provider's id in the price table, such as `x-ai`; `None` when nobody said it.
         model: The model's id, without the prefixes of gateways and in lower case.
-        area: Where Amazon Bedrock runs it, such as `eu` or `global`, as far as the name says it.
+        area: Where Amazon Bedrock or Vertex AI runs it, such as `eu` or `global`, as far as the name says it.
     """
 
     provider: Optional[str]
@@ -122,8 +122,9 @@ def _without_gateway(name: ModelName) -> ModelName:
 
 
 def _on_vertex(name: ModelName) -> ModelName:
-    if _VERTEX.match(name.model):
-        return replace(name, provider="google", model=_VERTEX.sub("", name.model))
+    found = _VERTEX.match(name.model)
+    if found is not None:
+        return replace(name, provider="google", model=name.model[found.end() :], area=found[1] or name.area)
     return replace(name, model=re.sub(r"^models/", "", name.model))
 
 

@@ -12,7 +12,7 @@ from keito.metering.wrappers.adopting import Adopted, adopt
 from keito.metering.wrappers.endpoints import ENDPOINTS
 from keito.metering.wrappers.guard import failed, never_raises
 from keito.metering.wrappers.pending import PendingCall
-from keito.metering.wrappers.providers import provider_at
+from keito.metering.wrappers.providers import area_at, provider_at
 from keito.metering.wrappers.raw import observe_parser, take, take_async
 
 _Client = TypeVar("_Client")
@@ -84,7 +84,7 @@ class _Metered(Adopted):
             _log.debug("A call of a metered client was made outside of any run and is not recorded")
             return None
         body = mapping(options.json_data)
-        call = PendingCall(run, endpoint, self._keito_answerer(), text(body.get("model")))
+        call = PendingCall(run, endpoint, self._keito_answerer(), text(body.get("model")), self._keito_area())
         if not body.get("stream"):
             observe_parser(options, call)
         return call
@@ -92,6 +92,10 @@ class _Metered(Adopted):
     def _keito_answerer(self) -> str:
         client: Any = self
         return self._keito_provider or provider_at(str(client.base_url.host), self._keito_library)
+
+    def _keito_area(self) -> Optional[str]:
+        client: Any = self
+        return area_at(str(client.base_url.host), self._keito_library)
 
 
 def _check_budget(call: PendingCall) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Optional
 
 from keito.metering.call import LLMCall, NoUsage
-from keito.metering.dialects.report import Report
+from keito.metering.dialects.report import Report, joined
 from keito.metering.framework_call import FrameworkCall
 from keito.metering.run import AgentRun
 from keito.metering.wrappers.endpoints import Endpoint
@@ -31,6 +31,7 @@ class PendingCall:
         endpoint: What was called.
         provider: Who answers.
         model: The requested model.
+        area: Where it is answered, if that changes the rates.
         above: The model call of a framework that this is a part of.
         started_at: When it was sent.
     """
@@ -39,6 +40,7 @@ class PendingCall:
     endpoint: Endpoint
     provider: str
     model: Optional[str]
+    area: Optional[str] = None
     above: Optional[FrameworkCall] = field(default_factory=FrameworkCall.current)
     started_at: datetime = field(default_factory=_now)
     is_recorded: bool = False
@@ -86,7 +88,7 @@ class PendingCall:
             served_model=report.model,
             usage=report.usage,
             no_usage=no_usage,
-            tier=report.tier,
+            tier=joined(report.tier if report.tier != "standard" else None, self.area) or report.tier,
             error=error,
             reported_cost=report.reported_cost,
             response_id=report.response_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Optional
 
 _HOSTS = (
     (r"(^|\.)openai\.azure\.com$|(^|\.)azure\.com$|(^|\.)cognitiveservices\.azure\.(com|us)$", "azure"),
@@ -18,10 +19,12 @@ _HOSTS = (
     (r"(^|\.)cerebras\.ai$", "cerebras"),
     (r"(^|\.)moonshot\.(ai|cn)$", "moonshotai"),
     (r"(^|\.)cohere\.(ai|com)$", "cohere"),
-    (r"-aiplatform\.googleapis\.com$|^aiplatform\.googleapis\.com$", "google_vertexai"),
+    (r"(^|-)aiplatform\.googleapis\.com$|^aiplatform\.[a-z]+\.rep\.googleapis\.com$", "google_vertexai"),
     (r"^generativelanguage\.googleapis\.com$", "google"),
     (r"^bedrock[a-z-]*\..*\.amazonaws\.com(\.cn)?$|^bedrock[a-z-]*\..*\.api\.aws$", "bedrock"),
 )
+
+_AREA_OF_VERTEX = re.compile(r"^(?:([a-z0-9-]+)-aiplatform|aiplatform\.([a-z]+)\.rep)\.googleapis\.com$")
 
 
 @lru_cache(maxsize=256)
@@ -32,3 +35,13 @@ def provider_at(host: str, library: str) -> str:
     not have is unknown then, rather than priced as somebody else's of the same name.
     """
     return next((name for pattern, name in _HOSTS if re.search(pattern, host.lower())), library)
+
+
+@lru_cache(maxsize=256)
+def area_at(host: str, library: str) -> Optional[str]:
+    """The area to which a host of Vertex AI keeps Claude, which is dearer there; `None` where that changes nothing.
+
+    https://docs.claude.com/en/api/claude-on-vertex-ai: the answers do not name it.
+    """
+    found = _AREA_OF_VERTEX.match(host.lower()) if library == "anthropic" else None
+    return (found[1] or found[2]) if found is not None else None

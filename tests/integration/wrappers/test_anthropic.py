@@ -12,6 +12,7 @@ import anthropic
 
 from keito.metering import NoUsage
 from keito.metering.wrappers import meter
+from keito.pricing import price
 
 from .conftest import MESSAGE, Stub
 
@@ -134,3 +135,30 @@ def test_a_failed_request_costs_nothing(client: Any, stub: Stub, only: Any) -> N
     with pytest.raises(anthropic.APIStatusError):
         client.messages.create(**ASK)
     only(None, no_usage=NoUsage.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("region", "tier", "reason"),
+    [
+        ("global", "standard", None),
+        ("us-east5", "us-east5", "tier without a rate"),
+        ("eu", "eu", "tier without a rate"),
+    ],
+)
+def test_vertex_is_not_priced_in_an_area_where_it_is_dearer(only: Any, region: str, tier: str, reason: Any) -> None:
+    pytest.importorskip("genai_prices")
+    answer = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": "claude-haiku-4-5-20251001",
+        "usage": {"input_tokens": 9, "output_tokens": 1, "service_tier": "standard"},
+    }
+    http = pytest.importorskip(anthropic.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+    transport = http.MockTransport(lambda request: http.Response(200, json=answer))
+    with http.Client(transport=transport) as inner:
+        client = anthropic.AnthropicVertex(region=region, project_id="p", access_token="t", http_client=inner)
+        meter(client).messages.create(**{**ASK, "model": "claude-haiku-4-5@20251001"})
+    call = only(provider="google_vertexai", tier=tier)
+    assert price(call).reason == reason

@@ -17,6 +17,7 @@ pytest.importorskip("genai_prices")
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012"
 VERTEX = "projects/acme/locations/europe-west1"
+IN_AREA = "no rate for area europe-west1"
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
 
@@ -75,6 +76,9 @@ def priced(
         ("google_vertexai", "claude-sonnet-4-5@20250929", None, "0.045"),
         ("vertex_ai", "publishers/anthropic/models/claude-opus-4@20250514", None, "0.225"),
         ("google_anthropic_vertex", "claude-haiku-4-5@20251001", None, "0.015"),
+        ("vertex_ai", f"{VERTEX}/publishers/anthropic/models/claude-opus-4@20250514", None, "0.225"),
+        ("vertex_ai", f"{VERTEX}/publishers/anthropic/models/claude-haiku-4-5@20251001", None, IN_AREA),
+        ("vertex_ai", "projects/a/locations/global/publishers/anthropic/models/claude-haiku-4-5", None, "0.015"),
         ("google_genai", "models/gemini-2.5-pro", None, "0.0225"),
         ("google_vertexai", f"{VERTEX}/publishers/google/models/gemini-2.5-flash", None, "0.0055"),
         ("gemini", "gemini/gemini-2.0-flash-001", None, "0.0014"),
