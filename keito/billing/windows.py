@@ -20,6 +20,9 @@ _log = logging.getLogger("keito.billing")
 GRACE = 2.0
 """Seconds after the end of a window: a run that ends in the last moment is still on its way to it."""
 
+_OFTEN = 60.0
+"""Seconds between two looks at most: others may add windows that end sooner."""
+
 
 def close_due(store: Store, destination: str, *, all_of_them: bool = False) -> int:
     """Turn the windows that are over into records, or all of them; answers how many windows that were.
@@ -71,6 +74,6 @@ def _place(text: str) -> tuple[str, str, str]:
 
 
 def next_look(store: Store, destination: str) -> Optional[float]:
-    """In how many seconds the first window is over; `None` if there is none."""
+    """In how many seconds to look again, because the first window is over by then; `None` if there is none."""
     seconds = store.next_window_end(destination)
-    return None if seconds is None else max(0.0, seconds) + GRACE
+    return None if seconds is None else min(max(0.0, seconds) + GRACE, _OFTEN)

@@ -141,3 +141,48 @@ def test_names_that_are_members_of_an_enum_keep_the_call_whole() -> None:
 def test_what_a_newer_keito_has_written_is_not_guessed(text: str) -> None:
     with pytest.raises(TypeError):
         event_of(text)
+
+
+class Notebook:
+    """Keeps what a journal is told."""
+
+    def __init__(self) -> None:
+        self.events: list[RunEvent] = []
+
+    def fold(self, call: LLMCall) -> None: ...
+
+    def note(self, call: LLMCall, instead_of: Any = None) -> None:
+        self.events.append(call)
+
+    def note_usage(self, usage: OtherUsage) -> None:
+        self.events.append(usage)
+
+    def note_outcome(self, outcome: Outcome) -> None:
+        self.events.append(outcome)
+
+    def check(self) -> None: ...
+
+
+reports = st.builds(
+    lambda answer, tokens: LLMCall(MOMENT, MOMENT, "openai", response_id=answer, usage=tokens and Usage(*tokens)),
+    st.sampled_from([None, "a", "b"]),
+    st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+MOMENT = datetime(2026, 11, 23, tzinfo=timezone.utc)
+
+
+@given(st.lists(reports | outcomes | others, max_size=8))
+def test_what_a_run_tells_its_ledger_makes_the_same_run_again(happened: "list[RunEvent]") -> None:
+    notebook = Notebook()
+    run = AgentRun(ledger=notebook, started_at=MOMENT)
+    for event in happened:
+        if isinstance(event, LLMCall):
+            run.record(event)
+        elif isinstance(event, Outcome):
+            run.log_outcome(event)
+        elif isinstance(event, OtherUsage):
+            run.record_usage(event.name, event.quantity, unit=event.unit, cost=event.cost)
+    again = AgentRun(uid=run.uid, started_at=MOMENT)
+    run_of(About.of(run), [event_of(event_text(event)) for event in notebook.events], again, 1)
+    assert sorted(map(repr, again.calls)) == sorted(map(repr, run.calls))
+    assert (again.outcomes, again.other_usage) == (run.outcomes, run.other_usage)
