@@ -93,6 +93,7 @@ class PostgresDatabase:
 
     def has_changed(self) -> bool:
         """See `Database.has_changed`."""
+        self._check_process()
         return self._listener.has_news()
 
     def announce(self) -> None:
@@ -145,8 +146,7 @@ class PostgresDatabase:
 
     @contextmanager
     def _connection(self) -> Generator[Connection]:
-        if self._pid != os.getpid():
-            self._leave_to_parent()  # forked by something that Python was not told of
+        self._check_process()
         with self._slots:
             connection = self._take()
             try:
@@ -165,8 +165,9 @@ class PostgresDatabase:
         else:
             connection.close()
 
-    def _leave_to_parent(self) -> None:
-        for connection in self._idle:
-            forks.keep_for_ever(connection)
-        forks.keep_for_ever(self._listener)
-        self._start_anew()
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():  # forked by something that Python was not told of
+            for connection in self._idle:
+                forks.keep_for_ever(connection)
+            forks.keep_for_ever(self._listener)
+            self._start_anew()

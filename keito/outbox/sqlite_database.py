@@ -186,6 +186,8 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             for job in jobs:
                 job.error = refusal(error, self.path)
+            if self.path != MEMORY:
+                self._disconnect()  # whatever state it is in
         for job in jobs:
             job.is_done = True
 

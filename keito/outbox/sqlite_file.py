@@ -39,6 +39,10 @@ _ADVICE = {
 }
 
 
+_OLDEST = (3, 31)
+"""The first SQLite with generated columns."""
+
+
 def connect(path: str) -> sqlite3.Connection:
     """Open the file, which only its owner may read, and bring it up to date.
 
@@ -46,6 +50,8 @@ def connect(path: str) -> sqlite3.Connection:
         sqlite3.Error: It cannot be used.
         OutboxError: It cannot be used, for a reason that SQLite does not see.
     """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise refusal(RuntimeError(f"it needs SQLite 3.31, and this Python has {sqlite3.sqlite_version}"), path)
     if path != MEMORY:
         _create(path)
     # Autocommit: transactions are begun by hand. The database's lock guards the connection, whatever its thread.
