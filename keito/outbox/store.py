@@ -39,7 +39,7 @@ class Store(Protocol):
         window was closed.
 
         Returns:
-            The keys that are new.
+            The keys that are new, of records and of shares.
 
         Raises:
             OutboxError: They could not be committed, such as on a full disk; nothing of them is there.
@@ -49,8 +49,10 @@ class Store(Protocol):
     def claim(self, destination: str, owner: str, limit: int, lease: float) -> list[StoredRecord]:
         """Take the oldest records that may be sent, for `lease` seconds, as `sending`.
 
-        Those are `pending` ones and, after 429, `held` ones, whose `not_before` has come. A record is with one owner
-        at a time. Its attempt is counted, and `sent_at` set, when it is claimed: who is killed may have sent it.
+        Those are `pending` ones and, after 429, `held` ones, whose `not_before` has come; none while the destination
+        is paused. A record is with one owner at a time. Who may hold a record after losing it, such as a thread that
+        was frozen, gives each claim an owner of its own: what it says then is ignored. The attempt is counted, and
+        `sent_at` set, when it is claimed: who is killed may have sent it.
         """
         ...
 
@@ -105,7 +107,10 @@ class Store(Protocol):
         ...
 
     def next_due(self, destination: str) -> Optional[float]:
-        """Seconds until there is something to send, to ask for or to expire; `None` if there is nothing at all."""
+        """Seconds until there is something to send, to ask for or to expire; `None` if there is nothing at all.
+
+        A pause counts for what is to be sent.
+        """
         ...
 
     def oldest_pending(self, destination: Optional[str] = None) -> Optional[float]:
@@ -113,7 +118,10 @@ class Store(Protocol):
         ...
 
     def prune(self, older_than: float) -> int:
-        """Delete records that were delivered more than so many seconds ago."""
+        """Delete records that were delivered more than so many seconds ago, and keys of shares that went into others then.
+
+        Their keys are new from then on. It is done in pieces, each in a transaction of its own, as `release` is.
+        """
         ...
 
     def pause(self, destination: str, seconds: float) -> None:

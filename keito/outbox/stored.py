@@ -47,7 +47,7 @@ class StoredRecord:
         attempts: How often it was sent.
         created_at: When it was committed.
         changed_at: When its state changed last.
-        not_before: When it may be sent, or asked for, next.
+        not_before: When it may be sent, or asked for, next; while somebody does so, the end of the lease.
         sent_at: When it was last sent; `None` if never.
         api_id: Its id on Keito.
         status_code: The HTTP status of the last refusal.
