@@ -18,25 +18,7 @@ from keito_crewai.streams import carried
 
 
 class _Billed:
-    """Stands for a thing of CrewAI: attributes, methods and `isinstance` are those of the thing.
-
-    Args:
-        thing: What is billed. One that is billed already is billed by this from here on, and once.
-        billing: Bills it; by default one that the environment and `policy_fields` describe.
-        task_outcomes: What its tasks are worth, by their names: an `Outcome`, or a function from a task's output to
-            one, several or none. They are billed if the whole run completes.
-        exact: Meter the clients of CrewAI's own models for OpenAI and Anthropic, too. It finds what CrewAI does not
-            report, such as answers that do not fit their schema; what both report counts once.
-        training: Bill `train()` and `test()`, too.
-        patience: For how many seconds the end waits for model calls that have not ended.
-        **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
-
-    Raises:
-        ImportError: CrewAI is missing or too old.
-        ValueError: The policy is incomplete or wrong; the message says what to set.
-        KeitoAuthError: There are no credentials.
-        TypeError: Both a billing and policy fields are given.
-    """
+    """Stands for a thing of CrewAI: attributes, methods and `isinstance` are those of the thing."""
 
     _keito_entry_points: frozenset[str] = frozenset()
     _keito_inner: Any
@@ -98,6 +80,23 @@ class BilledCrew(_Billed):
     Each kickoff becomes a time entry, the outcomes that are logged inside it, and an expense for its model calls; with
     `kickoff_for_each` each input does. The inputs are the attributes of the run, by which `AgentBilling(resolve=...)`
     chooses its policy.
+
+    Args:
+        thing: The crew. One that is billed already is billed by this from here on, and once.
+        billing: Bills it; by default one that the environment and `policy_fields` describe.
+        task_outcomes: What its tasks are worth, by their names: an `Outcome`, or a function from a task's output to
+            one, several or none. They are billed if the whole run completes.
+        exact: Meter the clients of CrewAI's own models for OpenAI and Anthropic, too. It finds what CrewAI does not
+            report, such as answers that do not fit their schema; what both report counts once.
+        training: Bill `train()` and `test()`, too.
+        patience: For how many seconds the end waits for model calls that have not ended.
+        **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
+
+    Raises:
+        ImportError: CrewAI is missing or too old.
+        ValueError: The policy is incomplete or wrong; the message says what to set.
+        KeitoAuthError: There are no credentials.
+        TypeError: Both a billing and policy fields are given.
     """
 
     _keito_entry_points = frozenset(
@@ -125,8 +124,10 @@ class BilledCrew(_Billed):
 class BilledFlow(_Billed):
     """A flow whose kickoffs are billed, with everything that its methods do: crews, agents and model calls.
 
-    flow = BilledFlow(flow)
-    flow.kickoff()
+        flow = BilledFlow(flow)
+        flow.kickoff()
+
+    The arguments are those of `BilledCrew`.
     """
 
     _keito_entry_points = frozenset(

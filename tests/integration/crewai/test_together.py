@@ -103,6 +103,46 @@ def test_events_are_counted_once_however_often_they_come(kit: Any, billing: Any,
     assert found.details["agents"][0]["calls"] == 1
 
 
+def test_a_program_with_asynchronous_handlers_of_its_own(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
+    """CrewAI's flush() does not wait for our handlers then. What it misses comes as a supplement at the latest."""
+    from crewai.events.event_bus import crewai_event_bus
+    from crewai.events.types.llm_events import LLMCallCompletedEvent, LLMCallStartedEvent
+
+    async def heard(source: Any, event: Any) -> None:
+        pass
+
+    with crewai_event_bus.scoped_handlers():
+        for kind in (LLMCallStartedEvent, LLMCallCompletedEvent):
+            crewai_event_bus.register_handler(kind, heard)
+        BilledCrew(kit.crew(kit.task(kit.agent()), kit.task(kit.agent(role="Writer"))), billing).kickoff()
+        crewai_event_bus.flush()
+    models = [(expense.metadata or {})["model"] for expense in bill(billing).expenses]
+    assert (sum(m["tokens_in"] for m in models), sum(m["tokens_out"] for m in models)) == stub.tokens()
+
+
+def test_a_flow_that_waits_for_a_person_is_paused(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
+    pytest.importorskip("crewai.flow.async_feedback")
+    from crewai.flow.async_feedback.types import HumanFeedbackPending
+    from crewai.flow.flow import Flow, start
+    from crewai.flow.human_feedback import human_feedback
+
+    class Asks:
+        def request_feedback(self, context: Any, flow: Any) -> str:
+            raise HumanFeedbackPending(context=context)
+
+    class Reviewed(Flow):  # type: ignore[misc]
+        @start()
+        @human_feedback(message="Is it good?", provider=Asks())
+        def write(self) -> Any:
+            return kit.llm().call("mark")
+
+    result = BilledFlow(Reviewed(), billing).kickoff()
+    assert isinstance(result, HumanFeedbackPending)
+    found = bill(billing)
+    assert found.facts["status"] == "paused"
+    assert found.tokens == [stub.tokens()]
+
+
 def test_a_block_around_crews_is_one_run(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
     with billing.run("Whole job"):
         BilledCrew(kit.crew(), billing).kickoff()
