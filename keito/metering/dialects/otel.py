@@ -133,7 +133,8 @@ def _operation(about: Mapping[Any, Any]) -> str:
 
 def _first(about: Mapping[Any, Any], names: tuple[str, ...]) -> Optional[str]:
     for name in names:
-        found = text(about.get(name))
+        value = about.get(name)
+        found = None if value is None else text(value)
         if found is not None:
             return found
     return None
