@@ -86,13 +86,11 @@ class AgentRun(Recorder):
         self.trigger = text_of(trigger)
         self.project_id = project_id
         self.task_id = task_id
-        self.root: AgentRun = parent.root if parent is not None and is_part else self
+        self.root = parent.root if parent is not None and is_part else self
         self.parent_id = None if parent is None else parent.uid
         self.session_id: str = text_of(session_id) or (self.uid if parent is None else parent.session_id)
-        self.owner: Optional[Biller] = (
-            self.root.owner if is_part else owner or (None if parent is None else parent.owner)
-        )
-        self.ledger: Optional[Ledger] = self.root.ledger if is_part else ledger
+        self.owner = self.root.owner if is_part else owner or (None if parent is None else parent.owner)
+        self.ledger = self.root.ledger if is_part else ledger
         self.attributes: Mapping[str, Any] = {**(parent.attributes if parent is not None else {}), **(attributes or {})}
         self.notes: Optional[str] = None
         self.confidence: Optional[Decimal] = None
@@ -104,7 +102,7 @@ class AgentRun(Recorder):
         self.status = RunStatus.OPEN
         self.supplement_to = supplement_to
         earlier = None if supplement_to is None else supplement_to._events
-        self._events: RunEvents = self.root._events if is_part else RunEvents(ledger, earlier)
+        self._events = self.root._events if is_part else RunEvents(ledger, earlier)
         self._supplements = 0
         self._ended_at: Optional[float] = None
         self._outer: Optional[AgentRun] = None
