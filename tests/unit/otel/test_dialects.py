@@ -123,6 +123,7 @@ def test_every_dialect_means_the_same_call(attributes: Any) -> None:
 @pytest.mark.parametrize("attributes", TABLE.values(), ids=TABLE.keys())
 def test_every_dialect_is_an_inference(attributes: Any) -> None:
     pytest.importorskip("opentelemetry.sdk")
+    pytest.importorskip("genai_prices")  # where it is, keito_otel's Python is, too
     from keito_otel.roles import Role, role_of
 
     assert role_of(attributes) is Role.INFERENCE
@@ -217,6 +218,7 @@ def test_the_service_tier() -> None:
 )
 def test_wrappers_are_work_and_no_inference(attributes: Any) -> None:
     pytest.importorskip("opentelemetry.sdk")
+    pytest.importorskip("genai_prices")  # where it is, keito_otel's Python is, too
     from keito_otel.roles import Role, role_of
 
     assert role_of(attributes) is Role.WORK
@@ -224,6 +226,7 @@ def test_wrappers_are_work_and_no_inference(attributes: Any) -> None:
 
 def test_a_span_that_lost_its_first_attributes_is_still_an_inference() -> None:
     pytest.importorskip("opentelemetry.sdk")
+    pytest.importorskip("genai_prices")  # where it is, keito_otel's Python is, too
     from keito_otel.roles import Role, role_of
 
     assert role_of({"llm.model_name": "m", "llm.token_count.prompt": 9}) is Role.INFERENCE
