@@ -72,7 +72,8 @@ def attempt(client: Keito, record: StoredRecord, *, timeout: float, quiet: float
         api_id = client.time_entries.mode.perform(_call(record, timeout))
     except Exception as error:  # whatever it was: the record is settled by it
         return _failed(record, error, quiet - (time.monotonic() - started), backoff)
-    return Attempt(record, Settlement(record.key, RecordState.DELIVERED, api_id=api_id), DELIVERED)
+    settlement = Settlement(record.key, RecordState.DELIVERED, api_id=api_id, attempt=record.attempts)
+    return Attempt(record, settlement, DELIVERED)
 
 
 def _call(record: StoredRecord, timeout: float) -> Call[str]:
@@ -108,7 +109,9 @@ def _failed(record: StoredRecord, error: Exception, quiet: float, backoff: Backo
     pause = (backoff.after(record.attempts) if wait is None else wait) if status == 429 else wait
     refusal = status if status is not None and status >= 300 else None  # a 2xx here is an answer that says nothing
     delay = _delay(fate, error, quiet, pause)
-    settlement = Settlement(record.key, _STATES[fate], delay, status_code=refusal, reason=str(error))
+    settlement = Settlement(
+        record.key, _STATES[fate], delay, status_code=refusal, reason=str(error), attempt=record.attempts
+    )
     outcome = NO_ANSWER if status is None else str(status)
     return Attempt(record, settlement, outcome, is_down(error), pause, error)
 

@@ -190,6 +190,7 @@ QUERIES = Queries(
       UPDATE records SET state = %(state)s, owner = NULL, changed_at = epoch(), not_before = epoch() + %(delay)s,
         api_id = coalesce(%(api_id)s, api_id), status_code = %(status_code)s, reason = %(reason)s
       WHERE key = %(key)s AND owner = %(owner)s AND state IN ('sending', 'unsure')
+        AND attempts = coalesce(%(attempt)s, attempts)
     """,
     give_back="""
       UPDATE records SET state = 'pending', owner = NULL, changed_at = epoch(), not_before = created_at,

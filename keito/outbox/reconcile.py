@@ -75,7 +75,9 @@ def _in_doubt(records: Sequence[StoredRecord], error: Exception, delay: float) -
     pause: Optional[float] = getattr(error, "retry_after", None)
     reason = f"nobody can say whether it arrived: {error}"
     settlements = [
-        Settlement(record.key, RecordState.UNSURE, max(delay, pause or 0.0), None, record.status_code, reason)
+        Settlement(
+            record.key, RecordState.UNSURE, max(delay, pause or 0.0), None, record.status_code, reason, record.attempts
+        )
         for record in records
     ]
     down = is_down(error) and not isinstance(error, IncompleteListingError)
@@ -86,9 +88,11 @@ def _settled(record: StoredRecord, ids: Sequence[str], backoff: Backoff) -> Sett
     if not ids:
         # The first time it was bad luck. What fails again and again must not keep others waiting.
         delay = backoff.after(record.attempts - 1) if record.attempts > 1 else 0.0
-        return Settlement(record.key, RecordState.PENDING, delay, status_code=record.status_code, reason=record.reason)
+        return Settlement(
+            record.key, RecordState.PENDING, delay, None, record.status_code, record.reason, record.attempts
+        )
     reason = f"duplicate: {', '.join(ids)}" if len(ids) > 1 else None
-    return Settlement(record.key, RecordState.DELIVERED, api_id=ids[0], reason=reason)
+    return Settlement(record.key, RecordState.DELIVERED, api_id=ids[0], reason=reason, attempt=record.attempts)
 
 
 def _said_duplicates(records: Sequence[StoredRecord], ids: Mapping[str, Sequence[str]]) -> int:

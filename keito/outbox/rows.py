@@ -66,6 +66,7 @@ def settled(settlement: Settlement, owner: str) -> dict[str, Any]:
         "delay": settlement.delay,
         "api_id": settlement.api_id,
         "status_code": settlement.status_code,
+        "attempt": settlement.attempt,
         # PostgreSQL's texts have no NUL.
         "reason": None if reason is None else reason[:_LONGEST_REASON].replace("\0", ""),
     }

@@ -164,7 +164,7 @@ QUERIES = Queries(
     settle="""
       UPDATE records SET state = :state, owner = NULL, changed_at = :now, not_before = :now + :delay,
         api_id = coalesce(:api_id, api_id), status_code = :status_code, reason = :reason
-      WHERE key = :key AND owner = :owner AND state IN ('sending', 'unsure')
+      WHERE key = :key AND owner = :owner AND state IN ('sending', 'unsure') AND attempts = coalesce(:attempt, attempts)
     """,
     give_back="""
       UPDATE records SET state = 'pending', owner = NULL, changed_at = :now, not_before = created_at,

@@ -50,9 +50,8 @@ class Store(Protocol):
         """Take the oldest records that may be sent, for `lease` seconds, as `sending`.
 
         Those are `pending` ones and, after 429, `held` ones, whose `not_before` has come; none while the destination
-        is paused. A record is with one owner at a time. Who may hold a record after losing it, such as a thread that
-        was frozen, gives each claim an owner of its own: what it says then is ignored. The attempt is counted, and
-        `sent_at` set, when it is claimed: who is killed may have sent it.
+        is paused. A record is with one owner at a time. Its attempt is counted, and `sent_at` set, when it is claimed:
+        who is killed may have sent it.
         """
         ...
 
@@ -118,7 +117,7 @@ class Store(Protocol):
         ...
 
     def prune(self, older_than: float) -> int:
-        """Delete records that were delivered more than so many seconds ago, and keys of shares that went into others then.
+        """Delete records that were delivered more than so many seconds ago, and keys of shares that went into them.
 
         Their keys are new from then on. It is done in pieces, each in a transaction of its own, as `release` is.
         """

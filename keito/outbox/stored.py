@@ -84,6 +84,8 @@ class Settlement:
         api_id: Its id on Keito, once it is delivered.
         status_code: The HTTP status of a refusal.
         reason: For people; at most 2,000 characters are kept.
+        attempt: The `attempts` that the record had when it was claimed. A record that its owner has lost and claimed
+            again meanwhile is left alone then: this is not about that attempt.
     """
 
     key: str
@@ -92,6 +94,7 @@ class Settlement:
     api_id: Optional[str] = None
     status_code: Optional[int] = None
     reason: Optional[str] = None
+    attempt: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,19 @@ def test_only_the_owner_settles(store, record):
     assert store.settle("me", dead) == 0
 
 
+def test_what_is_said_of_an_earlier_attempt_is_ignored(store, record):
+    # A thread slept while its relay lost the record, asked for it and claimed it again.
+    store.add([record("a")], HERE)
+    (first,) = store.claim(HERE, "relay", 1, 0)
+    store.expire(HERE, 0)
+    store.claim_unsure(HERE, "relay", 1, 60)
+    store.settle("relay", [Settlement("a", RecordState.PENDING, attempt=first.attempts)])
+    (second,) = store.claim(HERE, "relay", 1, 60)
+    assert store.settle("relay", [Settlement("a", RecordState.PENDING, attempt=first.attempts)]) == 0
+    assert state(store, "a") == "sending"
+    assert store.settle("relay", [Settlement("a", RecordState.DELIVERED, attempt=second.attempts)]) == 1
+
+
 def test_nothing_is_settled_as_sending(store, record):
     with pytest.raises(ValueError, match="sending"):
         store.settle("me", [Settlement("a", RecordState.SENDING)])
