@@ -7,41 +7,28 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import Unpack
 
 from keito import telemetry
 from keito.billing.account import Meters, RunAccount
 from keito.billing.block import RunBlock
+from keito.billing.correcting import Correcting
 from keito.billing.delivering import Deliver, books_of, delivery_for
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
 from keito.billing.postings import Postings
-from keito.metering import AgentRun, Outcome, RunStatus, current_run
+from keito.billing.routing import Resolve, outcomes_of, route
+from keito.metering import AgentRun, RunStatus, current_run
 from keito.outbox import Delivery, FlushReport
 
 if TYPE_CHECKING:
-    from keito.billing.corrections import Correction, Corrector
     from keito.client import Keito
     from keito.outbox.hooks import Hook
 
-Resolve = Callable[[AgentRun], Optional[BillingPolicy]]
-"""From a run that starts to the policy that it is billed by."""
 
-
-class Changes(TypedDict, total=False):
-    """What `AgentBilling.replace` may change in the records of a run."""
-
-    project_id: str
-    task_id: str
-    expense_category_id: str
-    user_id: str
-    billable: bool
-    notes: str
-
-
-class AgentBilling:
+class AgentBilling(Correcting):
     """Bills the runs of an agent: its time, its outcomes and what its model calls cost.
 
         billing = AgentBilling()
@@ -49,7 +36,8 @@ class AgentBilling:
             run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=900, output_tokens=120)
             run.log_outcome(Outcome("ticket_resolved", unit_price=0.99))
 
-    Whatever goes wrong with the billing itself, the agent goes on; see `flush` and the log `keito.billing`.
+    Whatever goes wrong with the billing itself, the agent goes on; see `flush` and the log `keito.billing`. Only with
+    `direct://` a block of `run` raises what Keito refuses or does not receive, unless the block itself has raised.
 
     Args:
         policy: Where to bill to; by default what the environment and `policy_fields` say.
@@ -180,7 +168,7 @@ class AgentBilling:
             started_at=started_at,
         )
         if run.root is run:
-            self._route(run, account)
+            route(run, account, self._resolve, self.policy, self.guard)
             self._begin(run)
         return run
 
@@ -199,33 +187,37 @@ class AgentBilling:
 
     def finish(
         self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None
-    ) -> None:
+    ) -> Optional[Exception]:
         """End a run and bill it, if it is a root. It never raises.
 
         Args:
             run: Which one.
             status: How it ended.
             elapsed_ns: How long it took, if that is known better than by this process's clock.
-        """
-        if self.end(run, status, elapsed_ns=elapsed_ns):
-            self.bill(run)
 
-    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
+        Returns:
+            The error by which `direct://` has failed, for programs that bill by hand; else `None`.
+        """
+        return self.bill(run) if self.end(run, status, elapsed_ns=elapsed_ns) else None
+
+    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> Optional[Exception]:
         """The same without blocking the event loop. A cancelled task still waits for it to end."""
         if not self.end(run, status):
-            return
+            return None
         from anyio import CancelScope  # noqa: PLC0415 - a program without async code does without
         from anyio.to_thread import run_sync  # noqa: PLC0415
 
         with CancelScope(shield=True):
-            await run_sync(self.bill, run)
+            return await run_sync(self.bill, run)
 
     def end(self, run: AgentRun, status: RunStatus, *, elapsed_ns: Optional[int] = None) -> bool:
         """End a run; answers whether it is to be billed now. It never raises."""
         is_root = run.root is run
         if is_root and status is RunStatus.COMPLETED and run.is_open:
             try:
-                self._log_policys_outcomes(run)
+                around = None if run.around is None else self.policy_of(run.around)
+                for outcome in outcomes_of(run, self.policy_of(run), around):
+                    run.log_outcome(outcome)
             except Exception as error:  # the user's function; the agent never breaks
                 self.guard.caught("outcome", error)
         run.result = None
@@ -235,9 +227,9 @@ class AgentBilling:
         """What a run is billed by: what `resolve` chose for it, for the project and task that it names itself."""
         return run.ledger.policy if isinstance(run.ledger, RunAccount) else self.policy.routed(run)
 
-    def bill(self, run: AgentRun) -> None:
-        """Hand the records of an ended run to the delivery. It never raises."""
-        self._postings.bill(run, self.policy_of(run))
+    def bill(self, run: AgentRun) -> Optional[Exception]:
+        """Hand the records of an ended run to the delivery; answers as `finish` does. It never raises."""
+        return self._postings.bill(run, self.policy_of(run))
 
     def supplement(self, run: AgentRun, *, for_outcome: bool = False) -> Optional[AgentRun]:
         """The open run that takes what comes after the end of `run`; `None` once it is too late. It never raises."""
@@ -258,59 +250,22 @@ class AgentBilling:
         Rollups are sent as they are, also of an hour or day that goes on, and with what other processes have added to
         them in the outbox: what follows in it becomes a second entry.
         Supplements are sent as they are, too.
+
+        Raises:
+            KeitoError: Something is undelivered, and the outbox is `direct://`.
         """
+        report = self.send(timeout)
+        failure: Optional[Exception] = getattr(self._delivery, "failure", None)
+        if failure is not None:
+            raise failure
+        return report
+
+    def send(self, timeout: float = 10.0) -> FlushReport:
+        """The same for integrations: it never raises."""
         self._postings.close()
         report = self._delivery.flush(timeout)
         lost = self._postings.lost
         return replace(report, dropped=report.dropped + lost) if lost else report
-
-    def void(self, run_id: str, *, reason: str, timeout: float = 30.0) -> Correction:
-        """Take back what a run was billed for, exactly once, however often it is said.
-
-        What was not sent is not sent any more, and time entries and outcomes are deleted. Keito's API can neither
-        delete nor lower expenses, nor entries that are locked: those stand in `left` and in the log, for somebody to
-        remove them on Keito, and a record of 0 beside each of them says so.
-
-        Args:
-            run_id: The uid of the run, as `metadata["run"]["id"]` has it.
-            reason: Why; for the records and for people.
-            timeout: Seconds to wait for records that are on their way.
-
-        Raises:
-            CorrectionError: A record is billed or approved, or its fate is not known yet, or the run is not in the
-                outbox, as those in rollups. Nothing was changed.
-            KeitoError: Keito refuses, or is not there. What was done by then stays done; say it again.
-        """
-        return self._correct(timeout, lambda corrector: corrector.void(run_id, reason))
-
-    def replace(self, run_id: str, *, reason: str, timeout: float = 30.0, **changes: Unpack[Changes]) -> Correction:
-        """Take back what a run was billed for as `void` does, and post what could be removed with other fields.
-
-        What is left on Keito is not posted again: it would be there twice.
-
-        Args:
-            run_id: The uid of the run.
-            reason: Why.
-            timeout: Seconds to wait for records that are on their way.
-            **changes: `project_id`, `task_id`, `expense_category_id`, `user_id`, `billable` and `notes`.
-
-        Raises:
-            CorrectionError: As for `void`.
-            KeitoError: As for `void`.
-        """
-        return self._correct(timeout, lambda corrector: corrector.replace(run_id, reason, changes))
-
-    def _correct(self, timeout: float, work: Callable[[Corrector], Correction]) -> Correction:
-        from keito.billing.corrections import CorrectionError, Corrector  # noqa: PLC0415 - rarely needed
-        from keito.client import Keito  # noqa: PLC0415
-
-        durable: Any = self._delivery
-        if not hasattr(durable, "store"):
-            raise CorrectionError("without an outbox nobody knows what a run was billed for")
-        if self._client is not None:
-            return work(Corrector(durable, self._client, timeout))
-        with Keito() as client:
-            return work(Corrector(durable, client, timeout))
 
     def close(self) -> None:
         """Send what is not delivered yet, within a few seconds, and let go of the connections.
@@ -337,24 +292,3 @@ class AgentBilling:
         except Exception as error:  # it is billed when it ends, all the same
             self.guard.caught("journal", error)
         return run
-
-    def _route(self, run: AgentRun, account: RunAccount) -> None:
-        try:
-            chosen = self._resolve(run) if self._resolve is not None else None
-            policy = (chosen or self.policy).routed(run)
-        except Exception as error:  # the user's function; the agent never breaks
-            self.guard.caught("resolve", error)
-            account.flags.add("not_routed")
-            policy = self.policy.routed(run)
-        account.policy = policy
-        run.agent_id = policy.agent_id
-        if run.session_id == run.uid:  # the run names no session
-            run.session_id = policy.session_id or run.uid
-
-    def _log_policys_outcomes(self, run: AgentRun) -> None:
-        wanted = self.policy_of(run).outcome
-        if isinstance(wanted, Outcome) and run.around is not None and self.policy_of(run.around).outcome is wanted:
-            return  # what is achieved once is billed once: with the run around
-        found = wanted(run, run.result) if callable(wanted) else wanted
-        for outcome in () if found is None else (found,) if isinstance(found, Outcome) else found:
-            run.log_outcome(outcome)
