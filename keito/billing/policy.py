@@ -218,8 +218,8 @@ class BillingPolicy:
         """The policy of the table `[billing]` in a TOML file; what is given here wins over it.
 
         Its keys are the fields of the policy. `post`, `failed`, `cancelled`, `abandoned`, `outcome`, `exchange_rate`
-        and `budget` are tables, `budget` also an array of tables; `prices` is the path of a price table, relative to
-        the file. Amounts may be numbers or texts: both are exact.
+        and `budget` are tables, `budget` also an array of tables; `prices` is the path of a price table, TOML or
+        JSON, relative to the file. Amounts may be numbers or texts: both are exact.
 
         Raises:
             ValueError: The file is no TOML, has no such table, or a field of it is missing or wrong.

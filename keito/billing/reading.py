@@ -50,7 +50,8 @@ def from_file(path: Union[str, PathLike[str]]) -> dict[str, Any]:
         if field in values:
             values[field] = _read(path, field, read, values[field])
     if "prices" in values:
-        values["prices"] = PriceTable.from_toml(Path(path).parent / str(values["prices"]))
+        table = Path(path).parent / str(values["prices"])
+        values["prices"] = (PriceTable.from_json if table.suffix == ".json" else PriceTable.from_toml)(table)
     return values
 
 

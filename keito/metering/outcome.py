@@ -82,7 +82,7 @@ def _amount(field: str, value: Number) -> Decimal:
 
 def _evidence(value: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"Outcome.evidence is not JSON: {error}") from None
@@ -90,3 +90,10 @@ def _evidence(value: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError(f"Outcome.evidence is {size:,} bytes as JSON; at most {EVIDENCE_LIMIT:,} fit beside the rest")
     copied: Mapping[str, Any] = json.loads(text)  # what the caller changes later is no part of the record
     return copied
+
+
+def _plain(value: Any) -> float:
+    """A number of a TOML file or of a program that is exact about money, as JSON has it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON")

@@ -185,3 +185,15 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, says: str) -
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         BillingPolicy.from_toml(tmp_path / "keito.toml")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+def test_a_file_may_name_prices_in_json_and_evidence_with_fractions(tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_text('{"prices": [{"model": "acme-chat-1", "input": 0.5}]}')
+    (tmp_path / "keito.toml").write_text(
+        '[billing]\nproject_id = "p"\ntask_id = "t"\nprices = "own.json"\n'
+        '[billing.outcome]\ntype = "done"\nevidence = {score = 0.9}\n'
+    )
+    policy = BillingPolicy.from_toml(tmp_path / "keito.toml")
+    assert policy.prices == PriceTable([ModelPrice("acme-chat-1", input=Decimal("0.5"))])
+    assert policy.outcome == Outcome("done", evidence={"score": 0.9})

@@ -43,3 +43,10 @@ def test_evidence_is_what_it_was_when_the_outcome_was_made() -> None:
 def test_what_cannot_be_billed_is_refused_where_it_is_written(bad: "dict[str, Any]") -> None:
     with pytest.raises(ValueError, match=r"."):
         Outcome(**bad)
+
+
+def test_evidence_may_have_the_exact_numbers_of_a_file() -> None:
+    assert Outcome("x", evidence={"score": Decimal("0.9")}).evidence == {"score": 0.9}
+    for bad in (Decimal("NaN"), Decimal("Infinity"), object()):
+        with pytest.raises(ValueError, match="not JSON"):
+            Outcome("x", evidence={"score": bad})
