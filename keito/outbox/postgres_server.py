@@ -10,6 +10,7 @@ import psycopg
 from psycopg import conninfo, sql
 
 from keito.outbox.database import Row
+from keito.outbox.errors import OutboxError
 from keito.outbox.postgres_sql import (
     CREATE_VERSION,
     INSERT_VERSION,
@@ -86,9 +87,6 @@ class Server:
 
     def refusal(self, error: psycopg.Error) -> Exception:
         """What a user is told of an error of the server."""
-        # With the SDK's errors comes httpx, which a fresh process pays for only once something fails.
-        from keito.outbox.errors import OutboxError  # noqa: PLC0415
-
         advice = _advice(error)
         password = str(self._settings.get("password") or "")
         said = " ".join(str(error).split())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from keito.outbox.database import Database, Row, Transaction
+from keito.outbox.errors import OutboxError
 from keito.outbox.queries import Queries
 from keito.outbox.record import BillingRecord
 from keito.outbox.rows import row_of, settled, stored_record
@@ -249,8 +250,6 @@ def _ids(rows: list[Row]) -> list[int]:
 
 
 def _full(url: str, limit: int) -> Exception:
-    from keito.outbox.errors import OutboxError  # noqa: PLC0415 - brings httpx along
-
     return OutboxError(
         f"outbox {url} has reached its limit of {limit:,} undelivered records: see `python -m keito outbox status`"
     )

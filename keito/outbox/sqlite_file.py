@@ -6,6 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from keito.outbox.errors import OutboxError
 from keito.outbox.sqlite_sql import APPLICATION_ID, MIGRATIONS
 
 MEMORY = ":memory:"
@@ -66,9 +67,6 @@ def connect(path: str) -> sqlite3.Connection:
 
 def refusal(error: Exception, path: str) -> Exception:
     """What a user is told of an error of SQLite."""
-    # With the SDK's errors comes httpx, which a fresh process pays for only once something fails.
-    from keito.outbox.errors import OutboxError  # noqa: PLC0415
-
     advice = next((advice for part, advice in _ADVICE.items() if part in str(error)), None)
     return OutboxError(f"outbox {path}: {error}" if advice is None else f"outbox {path}: {advice} ({error})")
 
