@@ -9,8 +9,10 @@ import sys
 from typing import Any
 from uuid import uuid4
 
-from crewai.flow.flow import Flow, listen, start
 from crewai_offline import crew_of, show
+
+# isort: split
+from crewai.flow.flow import Flow, listen, start
 from keito_crewai import BilledFlow
 from local_keito import keito_account, stop
 

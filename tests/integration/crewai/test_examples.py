@@ -21,13 +21,26 @@ SAYS = {
 }
 
 
+GUARD = """
+import sys
+
+def watch(event, args):
+    if event == "socket.getaddrinfo" and str(args[0]) not in {"127.0.0.1", "::1", "localhost", "None"}:
+        print(f"it left this machine: {args[0]}", file=sys.stderr)
+
+sys.addaudithook(watch)
+"""
+
+
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("crewai_*.py")} == {*SAYS, "crewai_offline"}
 
 
 @pytest.mark.parametrize("name", sorted(SAYS))
-def test_it_runs_as_it_is(name: str) -> None:
+def test_it_runs_as_it_is_and_stays_on_this_machine(name: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(GUARD)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KEITO_", "CREWAI_", "OTEL_"))}
+    clean["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, [clean.get("PYTHONPATH")])])
     command = [sys.executable, str(EXAMPLES / f"{name}.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=clean, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "Warning" not in line]) == (0, []), (
