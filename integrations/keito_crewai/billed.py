@@ -47,7 +47,7 @@ class _Billed:
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
-        return self.billing.flush(timeout)
+        return self.billing.send(timeout)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._keito_inner, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from typing import Any, Optional
 
@@ -12,7 +12,8 @@ from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
 from keito.billing.policy import PolicyFields
-from keito.metering import AgentRun, LLMCall, NoUsage, current_run
+from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
+from keito.metering.current import enter_run, leave_run
 from keito.outbox import FlushReport
 
 _CLIENTS = ("client", "async_client")
@@ -71,17 +72,27 @@ class BilledEmbeddings(Embeddings):
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
-        return self.billing.flush(timeout)
+        return self.billing.send(timeout)
 
     @contextmanager
     def _recorded(self) -> Generator[None, None, None]:
         run = current_run()
-        if run is None:
-            with self.billing.run(name="Embeddings") as run, self._counted(run):
-                yield
-        else:
-            with self._counted(run):
-                yield
+        with nullcontext(run) if run is not None else self._own_run() as run, self._counted(run):
+            yield
+
+    @contextmanager
+    def _own_run(self) -> Generator[AgentRun, None, None]:
+        """A run that never raises; a block of `billing.run` is for those who bill by hand."""
+        run, failed = self.billing.start(name="Embeddings"), None
+        outer = enter_run(run)
+        try:
+            yield run
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            leave_run(run, outer)
+            self.billing.finish(run, RunStatus.after(failed))
 
     @contextmanager
     def _counted(self, run: AgentRun) -> Generator[None, None, None]:

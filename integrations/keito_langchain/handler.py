@@ -134,7 +134,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
         Runs that are going on are no part of it.
         """
-        return self.billing.flush(timeout)
+        return self.billing.send(timeout)
 
     @_never_raises
     def on_chain_start(

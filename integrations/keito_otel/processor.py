@@ -90,7 +90,7 @@ class KeitoSpanProcessor(SpanProcessor):
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
-        return self.billing.flush(timeout)
+        return self.billing.send(timeout)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """The same, for the tracer provider. It answers whether Keito has every record."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional
 
 from keito.metering import AgentRun, RunStatus
+from keito.metering.biller import raise_failure
 from keito.metering.current import enter_run, leave_run
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class RunBlock:
     ) -> None:
         if self._run is not None:
             leave_run(self._run, self._outer)
-            self._billing.finish(self._run, RunStatus.after(error))
+            raise_failure(self._billing.finish(self._run, RunStatus.after(error)), error)
 
     async def __aenter__(self) -> AgentRun:
         return self.__enter__()
@@ -47,4 +48,4 @@ class RunBlock:
     ) -> None:
         if self._run is not None:
             leave_run(self._run, self._outer)
-            await self._billing.afinish(self._run, RunStatus.after(error))
+            raise_failure(await self._billing.afinish(self._run, RunStatus.after(error)), error)

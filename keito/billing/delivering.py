@@ -28,7 +28,7 @@ def delivery_for(
     on_delivered: Optional[Hook] = None,
     on_dead: Optional[Hook] = None,
 ) -> Delivery:
-    """A delivery through the outbox at a URL; for `direct://` one without.
+    """A delivery through the outbox at a URL; for `direct://` one without, that raises what fails.
 
     Args:
         client: Posts the records; by default one with the credentials of the environment.
@@ -44,7 +44,9 @@ def delivery_for(
     """
     url = outbox or default_url()
     if url.lower().startswith("direct:"):
-        return DirectDelivery(_checked(client)) if client is not None else _OwnDelivery(_made())
+        return (
+            DirectDelivery(_checked(client), raises=True) if client is not None else _OwnDelivery(_made(), raises=True)
+        )
     from keito.outbox.durable import DeliverMode, OutboxDelivery  # noqa: PLC0415 - brings a relay along
 
     mode = DeliverMode(deliver)

@@ -28,6 +28,8 @@ _HandOver = Callable[[Sequence[BillingRecord]], None]
 class Postings:
     """Makes the records of ended runs, now or when their window or their supplement is over. It never raises.
 
+    What a delivery raises that is made to raise is answered by `bill`, for those who bill by hand.
+
     Args:
         delivery: Gets the records to Keito.
         guard: Takes errors of keito's own code.
@@ -58,9 +60,9 @@ class Postings:
         if self._books is not None:
             self._books.begin(run)
 
-    def bill(self, run: AgentRun, policy: BillingPolicy) -> None:
-        """Hand the records of an ended run to the delivery."""
-        self._bill(run, policy, self._delivery.deliver)
+    def bill(self, run: AgentRun, policy: BillingPolicy) -> Optional[Exception]:
+        """Hand the records of an ended run to the delivery; answers by what that failed, where it raises."""
+        return self._bill(run, policy, self._delivery.deliver)
 
     def expect(self) -> None:
         """Wake up when something is due."""
@@ -80,7 +82,8 @@ class Postings:
         """Send everything that is open: the program ends without having closed its billing."""
         self._hand_over_all(self._delivery.deliver, for_good=True)
 
-    def _bill(self, run: AgentRun, policy: BillingPolicy, hand_over: _HandOver) -> None:
+    def _bill(self, run: AgentRun, policy: BillingPolicy, hand_over: _HandOver) -> Optional[Exception]:
+        failed: Optional[Exception] = None
         try:
             cost = cost_of(run, policy)
             self._gaps.say(cost, policy)
@@ -90,13 +93,14 @@ class Postings:
             if self._books is not None:
                 self._books.end(run, policy, cost, records)
             else:
-                _give(hand_over, records if is_alone else [*records, *self.rollup.add(run, policy, cost)])
+                failed = self._give(hand_over, records if is_alone else [*records, *self.rollup.add(run, policy, cost)])
             if not is_alone:
                 self.expect()
         except Exception as error:  # the agent never breaks
             with self._lock:
                 self._unbilled += 1
             self._guard.caught("bill", error)
+        return failed
 
     def _bill_late(self, runs: Sequence[AgentRun], hand_over: _HandOver) -> None:
         for run in runs:
@@ -108,7 +112,7 @@ class Postings:
             self._bill_late(self.supplements.take_due(), self._delivery.deliver)
             if self._books is not None:
                 self._books.close_due()
-            _give(self._delivery.deliver, self.rollup.due())
+            self._give(self._delivery.deliver, self.rollup.due())
             self.expect()
         except Exception as error:  # nobody waits for this thread
             self._guard.caught("rollup", error)
@@ -119,14 +123,19 @@ class Postings:
             self._alarm.set(None)  # what went into a window has set it
             if self._books is not None and not for_good:
                 self._books.close_all()
-            _give(hand_over, self.rollup.close_windows())
+            self._give(hand_over, self.rollup.close_windows())
         except Exception as error:  # the agent never breaks
             self._guard.caught("rollup", error)
 
-
-def _give(hand_over: _HandOver, records: Sequence[BillingRecord]) -> None:
-    if records:
-        hand_over(records)
+    def _give(self, hand_over: _HandOver, records: Sequence[BillingRecord]) -> Optional[Exception]:
+        try:
+            if records:
+                hand_over(records)
+        except Exception as error:
+            if not getattr(self._delivery, "raises", False):
+                raise
+            return error  # the delivery has said it, and keeps the records
+        return None
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

@@ -194,8 +194,9 @@ def async_work_delivery(client: AsyncKeito, blocking: Optional[Callable[[], Keit
             way to Keito. Then there is no outbox: worker threads post through the event loop that they were started by.
     """
     url = default_url()
-    if blocking is None or url.lower().startswith("direct:"):
-        return DirectDelivery(cast("Keito", _FromThread(client)))
+    is_direct = url.lower().startswith("direct:")
+    if blocking is None or is_direct:
+        return DirectDelivery(cast("Keito", _FromThread(client)), raises=is_direct)
     from keito.outbox.durable import OutboxDelivery  # noqa: PLC0415 - brings a relay along
 
     return OutboxDelivery(url, blocking, destination=destination_of(client), mode="on_exit_of_run")

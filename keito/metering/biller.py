@@ -56,14 +56,20 @@ class Biller(Protocol):
         """Start a run."""
         ...
 
-    def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
-        """End a run and bill it, if it is a root. It never raises."""
+    def finish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> Optional[Exception]:
+        """End a run and bill it, if it is a root. It never raises; answers what a block of code should."""
         ...
 
     def supplement(self, run: AgentRun, *, for_outcome: bool = False) -> Optional[AgentRun]:
         """The open run that takes what comes after the end of `run`; `None` once it is too late to bill that."""
         ...
 
-    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> None:
+    async def afinish(self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED) -> Optional[Exception]:
         """The same without blocking the event loop."""
         ...
+
+
+def raise_failure(failure: Optional[Exception], error: Optional[BaseException]) -> None:
+    """Raise at the end of a block by what its billing failed; the block's own error comes first."""
+    if failure is not None and error is None:
+        raise failure

@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Optional
 
-from keito.metering.biller import Biller, Ledger
+from keito.metering.biller import Biller, Ledger, raise_failure
 from keito.metering.by_hand import Number, exact, text_of
 from keito.metering.current import enter_run, leave_run
 from keito.metering.events import RunEvents
@@ -269,7 +269,7 @@ class AgentRun(Recorder):
         leave_run(self, self._outer)
         if self._is_billed:
             assert self.owner is not None
-            self.owner.finish(self, RunStatus.after(error))
+            raise_failure(self.owner.finish(self, RunStatus.after(error)), error)
         else:
             self.end(RunStatus.after(error))
 
@@ -282,7 +282,7 @@ class AgentRun(Recorder):
         leave_run(self, self._outer)
         if self._is_billed:
             assert self.owner is not None
-            await self.owner.afinish(self, RunStatus.after(error))
+            raise_failure(await self.owner.afinish(self, RunStatus.after(error)), error)
         else:
             self.end(RunStatus.after(error))
 

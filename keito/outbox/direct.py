@@ -70,6 +70,17 @@ class DirectDelivery:
         """Which account of Keito the records go to."""
         return destination_of(self._client)
 
+    @property
+    def raises(self) -> bool:
+        """Whether `deliver` raises the error by which a record failed."""
+        return self._raises
+
+    @property
+    def failure(self) -> Optional[Exception]:
+        """The error by which the oldest undelivered record failed, if the delivery is one that raises."""
+        with self._lock:
+            return next((item.error for item in self._kept.values() if item.error is not None), None)
+
     def deliver(self, records: Sequence[BillingRecord]) -> None:
         """Post the records of one run.
 

@@ -1,5 +1,6 @@
 """The direct delivery against a Keito that fails in the ways that servers and networks do."""
 
+import asyncio
 import logging
 import socket
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keito import Keito
+from keito import Keito, KeitoAuthError, KeitoValidationError
 from keito.billing import AgentBilling, BillingPolicy, Outcome
 from keito.outbox import DirectDelivery, FlushReport
 from keito.sandbox import SandboxServer
@@ -122,3 +123,49 @@ def test_an_unreachable_keito_leaves_the_records_pending(policy: BillingPolicy) 
             report = billing.flush(0.5)
     assert report == FlushReport(pending=3)
     assert not report.complete
+
+
+@pytest.fixture
+def by_hand(policy: BillingPolicy, keito_client: Keito) -> AgentBilling:
+    return AgentBilling(policy, keito_client, outbox="direct://")
+
+
+def test_without_an_outbox_a_block_raises_what_keito_refuses(
+    by_hand: AgentBilling, keito_client: Keito, keito_sandbox: SandboxServer
+) -> None:
+    keito_sandbox.faults.add("status", method="POST", status=401, times=0)
+    with pytest.raises(KeitoAuthError), by_hand.run(name="work"):
+        pass
+    with pytest.raises(KeitoAuthError):
+        by_hand.flush()
+    assert by_hand.send(0) == FlushReport(held=1)  # what failed is kept, and not counted as lost
+    keito_sandbox.faults.clear()
+    assert by_hand.flush() == FlushReport(delivered=1)
+    assert len(keys(keito_client)) == 1
+
+
+def test_without_an_outbox_an_asynchronous_block_raises_too(
+    by_hand: AgentBilling, keito_sandbox: SandboxServer
+) -> None:
+    keito_sandbox.faults.add("status", method="POST", status=422, times=0)
+
+    async def work() -> None:
+        async with by_hand.run(name="work"):
+            pass
+
+    with pytest.raises(KeitoValidationError):
+        asyncio.run(work())
+
+
+def test_the_error_of_the_block_itself_comes_first(by_hand: AgentBilling, keito_sandbox: SandboxServer) -> None:
+    keito_sandbox.faults.add("status", method="POST", status=401, times=0)
+    with pytest.raises(ZeroDivisionError), by_hand.run(name="work"):
+        _ = 1 / 0
+    assert by_hand.send(0).held == 1
+
+
+def test_what_integrations_call_never_raises(by_hand: AgentBilling, keito_sandbox: SandboxServer) -> None:
+    keito_sandbox.faults.add("status", method="POST", status=401, times=0)
+    by_hand.finish(by_hand.start(name="work"))
+    assert by_hand.send(0) == FlushReport(held=1)
+    assert by_hand.guard.count == 0
