@@ -3,8 +3,9 @@
     make bench-crewai
 
 A call is the two events that CrewAI emits for it, with CrewAI's own handlers, until all handlers have run; what is
-printed is the CPU time, of all threads, that a listener adds. A kickoff is the beginning and end of a billed one. Rounds
-with and without a listener take turns, and the median of the differences counts. It fails when a target is missed.
+printed is the CPU time, of all threads, that a listener adds. A kickoff is the beginning and end of a billed one.
+Rounds with and without a listener take turns, and the median of the differences counts. It fails when a target is
+missed.
 """
 
 from __future__ import annotations
