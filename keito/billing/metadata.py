@@ -140,8 +140,6 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     whole. The key, the totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them
     small enough.
     """
-    from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
-
     keito = dict(metadata["keito"])
     fitted = {**metadata, "keito": keito}
     details: dict[str, Any] = dict(keito.pop("details", {}))
@@ -153,16 +151,30 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     holder: dict[str, Any]
     places = (*lists, (fitted, "models"), (keito, "usage"), (keito, "gaps"), (keito, "unpriced"), (keito, "pricing"))
     for holder, name in places:
-        if len(encode(fitted)) <= METADATA_LIMIT or not holder.get(name):
-            continue
-        keito["trimmed"] = [*keito.get("trimmed", ()), name]
-        rows = holder[name] = list(holder[name])
-        while rows and len(encode(fitted)) > METADATA_LIMIT:
-            rows.pop()
-    if details and len(encode(fitted)) > METADATA_LIMIT:
+        if not _is_small(fitted) and holder.get(name):
+            keito["trimmed"] = [*keito.get("trimmed", ()), name]
+            _trim(fitted, holder, name)
+    if details and not _is_small(fitted):
         keito["trimmed"] = [*keito.get("trimmed", ()), "details"]
         del keito["details"]
     return fitted
+
+
+def _trim(fitted: Mapping[str, Any], holder: dict[str, Any], name: str) -> None:
+    """Keep as many rows of a list as fit. They are looked for by halves: a crew may have thousands."""
+    rows = list(holder[name])
+    low, high = 0, len(rows) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        holder[name] = rows[:middle]
+        low, high = (middle, high) if _is_small(fitted) else (low, middle - 1)
+    holder[name] = rows[:low]
+
+
+def _is_small(metadata: Mapping[str, Any]) -> bool:
+    from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
+
+    return len(encode(metadata)) <= METADATA_LIMIT
 
 
 def _is_json(value: object) -> bool:

@@ -326,6 +326,15 @@ def test_details_of_an_integration_stand_in_the_first_time_entry_and_are_trimmed
     assert len(run.details["agents"]) == 400
 
 
+def test_as_many_rows_are_kept_as_fit(policy: BillingPolicy) -> None:
+    run = AgentRun("work", agent_id="support-bot")
+    run.details["agents"] = [f"agent {number:03}" for number in range(1000)]
+    (record,) = records_for(ended(run), policy)
+    size, agents = len(encode(record.body["metadata"])), record.body["metadata"]["keito"]["details"]["agents"]
+    assert METADATA_LIMIT - len('"agent 000",') < size <= METADATA_LIMIT
+    assert agents == run.details["agents"][: len(agents)]
+
+
 @pytest.mark.parametrize("detail", ["\ud800", float("nan"), object(), {"agents": ["\udfff"]}])
 def test_details_that_are_no_json_do_not_cost_a_run_its_bill(policy: BillingPolicy, detail: object) -> None:
     run = AgentRun("work", agent_id="support-bot")
