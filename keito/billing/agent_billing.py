@@ -221,6 +221,8 @@ class AgentBilling(Correcting):
                     run.log_outcome(outcome)
             except Exception as error:  # the user's function; the agent never breaks
                 self.guard.caught("outcome", error)
+                if isinstance(run.ledger, RunAccount):
+                    run.ledger.flags.add("outcome_failed")
         run.result = None
         return run.end(status, elapsed_ns=elapsed_ns) and is_root
 

@@ -21,9 +21,9 @@ def gap_rows(gaps: Iterable[Gap]) -> list[dict[str, Any]]:
 
 
 def _needs_a_price(gap: Gap) -> bool:
-    """Whether it is only a price that is missing: tokens and hour are known, and the provider named no wrong cost."""
+    """Whether it is only a price that is missing: tokens and hour are known, and nothing about them is impossible."""
     known = gap.usage.total_tokens and unpriceable(gap.usage) is None and gap.hour is not None
-    return bool(known) and not gap.reason.startswith("the provider reported")
+    return bool(known) and not gap.reason.startswith(("the provider reported", "impossible"))
 
 
 def _row(gap: Gap) -> dict[str, Any]:

@@ -277,7 +277,7 @@ def _budgets(value: Any) -> tuple[Budget, ...]:
     for budget in budgets:
         if not isinstance(budget, Budget):
             raise ValueError(f"budget is a keito.billing.Budget or several of them; got {value!r}")
-    return budgets
+    return tuple(dict.fromkeys(budgets))  # the same one twice would count everything twice
 
 
 def _wrong(field: str, value: object, rule: str) -> ValueError:

@@ -25,12 +25,13 @@ class Stopwatch:
     each quarter of an hour, however many there are.
 
     Args:
-        started_at: When the run began, with time zone; now by default.
+        started_at: When the run began; now by default. Without a time zone it is the machine's.
     """
 
     def __init__(self, started_at: Optional[datetime] = None) -> None:
         # With the machine's own offset, so that the day of the run stays the same wherever it is looked at.
-        self.started_at = datetime.now().astimezone() if started_at is None else started_at
+        moment = started_at or datetime.now().astimezone()
+        self.started_at = moment if moment.tzinfo is not None else moment.astimezone()
         self._began = time.perf_counter_ns()
         self._took: Optional[int] = None
         self._away: dict[int, int] = {}

@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from typing import Optional
 
 from keito.metering import Usage
+from keito.metering.outcome import IMPOSSIBLE
 from keito.pricing.kinds import KINDS, cached_image, counts_of, is_plain, unpriceable
 from keito.pricing.priced import PricedCall
 
@@ -87,7 +88,8 @@ class RateSet:
                 return self._refused(self._missing(kind))
             used[unit] = rate = self.rates[unit].at(usage.input_tokens)
             amount = EXACT.fma(rate, count, amount)
-        return self._priced(amount.scaleb(-6, EXACT), used)
+        amount = amount.scaleb(-6, EXACT)
+        return self._priced(amount, used) if amount < IMPOSSIBLE else self._refused("impossible token count")
 
     def _doubt(self, usage: Usage, counts: tuple[int, ...]) -> Optional[str]:
         reason = unpriceable(usage)

@@ -409,3 +409,15 @@ def test_a_fixed_outcome_is_not_repeated_by_a_run_inside_that_is_billed_by_itsel
             pass
     found = [(r.body["project_id"], r.body["metadata"]["outcome_type"]) for r in kept.records if "outcome" in r.key]
     assert found == [("own", "own"), ("proj", "done")]
+
+
+def test_a_run_whose_outcomes_could_not_be_found_says_so(policy: BillingPolicy, kept: Any) -> None:
+    def fail(run: AgentRun, result: Any) -> Outcome:
+        raise KeyError("of the program")
+
+    billing = AgentBilling(policy, delivery=kept, outcome=fail)
+    with billing.run():
+        pass
+    (entry,) = kept.records
+    assert entry.body["metadata"]["keito"]["flags"] == ["outcome_failed"]
+    assert billing.guard.count == 1

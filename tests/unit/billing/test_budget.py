@@ -127,6 +127,15 @@ def test_several_budgets_hold_together(start: Any) -> None:
             run.check_budget()
 
 
+def test_a_budget_that_is_given_twice_counts_once(start: Any) -> None:
+    with start(Budget(max_calls=2, stop=True), Budget(max_calls=2, stop=True)).run() as run:
+        call(run)
+        run.check_budget()
+        call(run)
+        with pytest.raises(KeitoBudgetExceeded, match="calls 2 of 2"):
+            run.check_budget()
+
+
 def test_calls_from_many_threads_are_all_counted(start: Any) -> None:
     with start(Budget(max_cost=80, stop=True)).run() as run:
 

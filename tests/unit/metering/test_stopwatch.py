@@ -93,3 +93,9 @@ def test_it_measures_by_the_real_clock() -> None:
     watch = Stopwatch()
     watch.stop()
     assert 0 <= watch.elapsed_ns <= time.perf_counter_ns() - begin
+
+
+def test_a_start_without_a_time_zone_is_the_machines() -> None:
+    watch = Stopwatch(datetime(2026, 11, 20, 9))  # noqa: DTZ001
+    assert watch.started_at == datetime(2026, 11, 20, 9).astimezone()
+    assert watch.started_at.tzinfo is not None

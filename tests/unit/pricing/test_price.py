@@ -41,6 +41,12 @@ def test_cache_writes_of_one_hour_have_their_own_rate() -> None:
     assert "cache_write_1h_mtok" in found.rates
 
 
+def test_a_count_that_cannot_be_true_does_not_spoil_the_bill() -> None:
+    found = priced("openai", "gpt-5-mini", input_tokens=10**19)
+    assert (found.amount, found.reason) == (None, "impossible token count")
+    assert priced("openai", "gpt-5-mini", input_tokens=10**12).amount == 250_000
+
+
 def test_reasoning_is_billed_as_output() -> None:
     plain = priced("openai", "gpt-5-mini", input_tokens=10, output_tokens=100)
     assert (
