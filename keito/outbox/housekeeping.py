@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
+from keito.outbox.process import is_gone
+
 if TYPE_CHECKING:
     from keito.outbox.store import Store
 
@@ -82,7 +84,7 @@ class Housekeeping:
         return max(0.0, min(due.at for due in (*self._own, *self._chores)) - now)
 
     def _expire(self) -> float:
-        self._store.expire(self._destination, self._quiet)
+        self._store.expire(self._destination, self._quiet, is_gone)
         return self._expire_every
 
     def _prune(self) -> float:

@@ -197,11 +197,30 @@ QUERIES = Queries(
         sent_at = CASE WHEN attempts > 1 THEN sent_at END, attempts = attempts - 1
       WHERE key = %(key)s AND owner = %(owner)s AND state = 'sending'
     """,
+    workers="""
+      SELECT DISTINCT owner FROM records
+      WHERE destination = %(destination)s AND duty IN ('ask', 'expire') AND owner IS NOT NULL
+    """,
     expire="""
       UPDATE records SET state = 'unsure', changed_at = epoch(), not_before = epoch() + %(quiet)s,
         reason = 'the relay that sent it did not say what came of it', status_code = NULL, owner = NULL
       WHERE id IN (
         SELECT id FROM records WHERE destination = %(destination)s AND duty = 'expire' AND not_before <= epoch()
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+      )
+    """,
+    expire_gone="""
+      UPDATE records SET state = 'unsure', changed_at = epoch(), not_before = least(epoch(), not_before) + %(quiet)s,
+        reason = 'the relay that sent it was killed', status_code = NULL, owner = NULL
+      WHERE id IN (
+        SELECT id FROM records WHERE destination = %(destination)s AND duty = 'expire' AND owner = ANY(%(gone)s)
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+      )
+    """,
+    stop_asking="""
+      UPDATE records SET owner = NULL, not_before = epoch()
+      WHERE id IN (
+        SELECT id FROM records WHERE destination = %(destination)s AND duty = 'ask' AND owner = ANY(%(gone)s)
         LIMIT %(limit)s FOR UPDATE SKIP LOCKED
       )
     """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional
@@ -16,16 +17,23 @@ def owner() -> str:
     return _owner(os.getpid())
 
 
+def worker() -> str:
+    """A name for one of several things of this process that own something, by which `is_gone` knows the process."""
+    return f"{owner()}#{uuid.uuid4().hex[:8]}"
+
+
 def is_gone(name: str) -> Optional[bool]:
-    """Whether the process of that name is gone; `None` if this one cannot see.
+    """Whether the process of that name, or of that `worker`, is gone; `None` if this one cannot see.
 
     It is certain for the processes of the same machine and container on Linux. Of others, and on systems that have
     no `/proc`, nobody can tell: there a run is over when its process has not been heard of for the time of a lease.
     """
-    theirs, mine = name.split("/"), owner().split("/")
-    if len(theirs) != _PARTS or not mine[1] or theirs[:3] != mine[:3] or not theirs[3].isdecimal():
+    theirs, mine = name.partition("#")[0].split("/"), owner().split("/")
+    if len(theirs) != _PARTS or not all(mine) or theirs[:3] != mine[:3] or not theirs[3].isdecimal():
         return None
-    return _started(int(theirs[3])) != theirs[4]
+    pid = int(theirs[3])
+    started = _started(pid)
+    return None if not started and _is_hidden(pid) else started != theirs[4]
 
 
 @lru_cache(maxsize=1)  # a forked child has another number
@@ -49,6 +57,17 @@ def _started(pid: int) -> str:
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     is_dead = not fields or fields[0] in "ZX"  # a zombie has ended, and only waits for its parent
     return "" if is_dead else fields[19]
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether it is another user's, of which `/proc` may say nothing (`hidepid`, or systemd's `ProtectProc`)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def _read(path: str) -> str:

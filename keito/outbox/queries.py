@@ -21,7 +21,10 @@ class Queries:
         by_ids: Those with these ids.
         settle: Set the state of one that belongs to an owner.
         give_back: Undo the claim of one.
+        workers: The owners of those that are being sent or asked for.
         expire: Make some unsure whose lease is over.
+        expire_gone: Make some unsure of owners that are gone.
+        stop_asking: Let others ask for some that such owners were asking for.
         release: Make some of a destination and a state pending.
         release_key: Make one pending.
         withdraw: Take one back that is in a state.
@@ -80,7 +83,10 @@ class Queries:
     by_ids: str
     settle: str
     give_back: str
+    workers: str
     expire: str
+    expire_gone: str
+    stop_asking: str
     release: str
     release_key: str
     withdraw: str

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import socket
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional, Union
@@ -20,6 +17,7 @@ from keito.outbox.claims import ClaimSize
 from keito.outbox.crew import Crew
 from keito.outbox.housekeeping import Chore, Housekeeping
 from keito.outbox.pace import Pace
+from keito.outbox.process import worker
 from keito.outbox.progress import Progress
 from keito.outbox.reconcile import Reconciliation
 from keito.outbox.said import RelayLog
@@ -120,7 +118,7 @@ class Relay:
 
     def reset(self) -> None:
         """Forget what is on its way: it is the parent's, and this process is a forked child."""
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = worker()
         self.progress.reset()
         self.has_work = False
         self._results: queue.SimpleQueue[_Result] = queue.SimpleQueue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
 from keito.outbox.database import Database, Row, Transaction
@@ -91,9 +91,16 @@ class SqlStore(SqlWindows, SqlJournal):
         self._db.write(lambda tx: tx.each(self._sql.give_back, values))
         self._announce(keys)
 
-    def expire(self, destination: str, quiet: float) -> int:
+    def expire(self, destination: str, quiet: float, is_gone: Callable[[str], Optional[bool]] = lambda _: None) -> int:
         """See `Store.expire`."""
-        return self._in_pieces(self._sql.expire, destination=destination, quiet=quiet)
+        owners = self._db.read(lambda tx: tx.rows(self._sql.workers, destination=destination))
+        gone = [owner for (owner,) in owners if is_gone(owner)]
+        number = self._let_go(destination, gone, quiet) if gone else 0
+        return number + self._in_pieces(self._sql.expire, destination=destination, quiet=quiet)
+
+    def _let_go(self, destination: str, gone: list[str], quiet: float) -> int:
+        self._in_pieces(self._sql.stop_asking, destination=destination, gone=gone)
+        return self._in_pieces(self._sql.expire_gone, destination=destination, gone=gone, quiet=quiet)
 
     def release(
         self, destination: Optional[str], states: Sequence[RecordState], keys: Optional[Sequence[str]] = None

@@ -171,11 +171,30 @@ QUERIES = Queries(
         sent_at = CASE WHEN attempts > 1 THEN sent_at END, attempts = attempts - 1
       WHERE key = :key AND owner = :owner AND state = 'sending'
     """,
+    workers="""
+      SELECT DISTINCT owner FROM records
+      WHERE destination = :destination AND duty IN ('ask', 'expire') AND owner IS NOT NULL
+    """,
     expire="""
       UPDATE records SET state = 'unsure', changed_at = :now, not_before = :now + :quiet,
         reason = 'the relay that sent it did not say what came of it', status_code = NULL, owner = NULL
       WHERE id IN (
         SELECT id FROM records WHERE destination = :destination AND duty = 'expire' AND not_before <= :now LIMIT :limit
+      )
+    """,
+    expire_gone="""
+      UPDATE records SET state = 'unsure', changed_at = :now, not_before = min(:now, not_before) + :quiet,
+        reason = 'the relay that sent it was killed', status_code = NULL, owner = NULL
+      WHERE id IN (
+        SELECT id FROM records WHERE destination = :destination AND duty = 'expire'
+          AND owner IN (SELECT value FROM json_each(:gone)) LIMIT :limit
+      )
+    """,
+    stop_asking="""
+      UPDATE records SET owner = NULL, not_before = :now
+      WHERE id IN (
+        SELECT id FROM records WHERE destination = :destination AND duty = 'ask'
+          AND owner IN (SELECT value FROM json_each(:gone)) LIMIT :limit
       )
     """,
     release="""

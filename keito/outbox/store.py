@@ -70,8 +70,17 @@ class Store(Protocol):
         """Make claimed records that were certainly not sent `pending` again, as if they had not been claimed."""
         ...
 
-    def expire(self, destination: str, quiet: float) -> int:
-        """Make `sending` records whose lease is over `unsure`, to be asked for after `quiet` seconds."""
+    def expire(self, destination: str, quiet: float, is_gone: Callable[[str], Optional[bool]] = ...) -> int:
+        """Make `sending` records whose lease is over, or whose owner is gone, `unsure`; answers how many.
+
+        They are to be asked for `quiet` seconds after the last moment at which they may have been sent: now, or the
+        end of the lease of an owner that is gone. What such a one was asking for, others may ask for at once.
+
+        Args:
+            destination: Whose records.
+            quiet: Seconds that a request may take.
+            is_gone: As for `take_orphans`; by default nobody can tell.
+        """
         ...
 
     def release(

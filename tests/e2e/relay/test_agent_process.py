@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from keito.outbox.stored import RecordState
 
@@ -99,3 +102,23 @@ atexit.register(lambda: delivery.deliver([record("at-exit")]))
     out, errors = process.communicate(timeout=30)
     assert (process.returncode, out, errors) == (0, "True\n", "")
     assert keys()["run"] == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of other processes")
+def test_what_a_killed_program_was_sending_does_not_wait_for_the_end_of_its_lease(
+    start: Any, store: Any, keys: Any, keito_sandbox: Any, until: Any
+) -> None:
+    keito_sandbox.configure(idempotency=False)
+    keito_sandbox.faults.add("drop_after", method="POST")
+    keito_sandbox.faults.add("delay", method="POST", seconds=60, times=2)
+    killed = start(DELIVER + "delivery.deliver([record(f'run-{n}') for n in range(3)])\ntime.sleep(60)")
+    until(lambda: len(keito_sandbox.requests("POST")) == 3)
+    killed.kill()
+    killed.wait()
+    keito_sandbox.faults.clear()
+    began = time.monotonic()
+    successor = start(DELIVER + "print(delivery.flush(25))")
+    out, _ = successor.communicate(timeout=60)
+    assert "pending=0, held=0, dead=0, unsure=0" in out
+    assert time.monotonic() - began < 20  # its lease is 31 seconds
+    assert keys() == Counter(["run-0", "run-1", "run-2"])

@@ -14,7 +14,7 @@ import pytest
 
 from keito.outbox import BillingRecord, RecordKind
 from keito.outbox.journal import Journal
-from keito.outbox.process import is_gone, owner
+from keito.outbox.process import is_gone, owner, worker
 from keito.outbox.store import Store
 from keito.outbox.stored import OpenRun
 
@@ -264,3 +264,19 @@ def test_after_a_fork_the_run_is_the_parents(store: Store, journal: Journal) -> 
     journal.note("parent", "of the parent")
     wait_until(lambda: "of the parent" in entered(store)["parent"].events)
     assert "of the child" not in entered(store)["parent"].events
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of other processes")
+def test_a_process_that_proc_hides_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    host, boot, namespace, _, start = owner().split("/")
+
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)  # as for a process of another user
+    assert is_gone(f"{host}/{boot}/{namespace}/{2**30}/{start}") is None
+
+
+def test_each_worker_of_a_process_has_a_name_that_tells_of_the_process() -> None:
+    assert worker() != worker()
+    assert is_gone(worker()) == is_gone(owner())

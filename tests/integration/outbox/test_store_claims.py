@@ -260,3 +260,33 @@ def test_what_needs_an_operator_is_never_due(store, record):
         ],
     )
     assert store.next_due(HERE) is None
+
+
+def test_the_records_of_a_killed_relay_are_in_doubt_before_its_lease_is_over(store, record):
+    store.add([record("a"), record("b"), record("c")], HERE)
+    store.claim(HERE, "killed", 1, 60)
+    store.claim(HERE, "alive", 1, 60)
+    store.claim(HERE, "elsewhere", 1, 60)
+    fates = {"killed": True, "alive": False, "elsewhere": None}
+    before = store.now()
+    assert store.expire(HERE, 30, fates.__getitem__) == 1
+    (found,) = store.find(key="a")
+    assert found.state == "unsure"
+    assert before + 30 <= found.not_before <= store.now() + 30
+    assert (state(store, "b"), state(store, "c")) == ("sending", "sending")
+    assert store.settle("killed", [Settlement("a", RecordState.PENDING)]) == 0
+
+
+def test_who_was_killed_long_ago_sends_nothing_now(store, record):
+    store.add([record("a")], HERE)
+    store.claim(HERE, "killed", 1, -40)  # its lease was over 40 seconds ago, and what it sent with it
+    assert store.expire(HERE, 30, lambda _: True) == 1
+    assert keys(store.claim_unsure(HERE, "other", 1, 60)) == ["a"]
+
+
+def test_what_a_killed_relay_was_asking_for_others_ask_for_at_once(store, record):
+    in_doubt(store, record, record("a"), record("b"))
+    assert len(store.claim_unsure(HERE, "killed", 5, 60)) == 2
+    assert store.claim_unsure(HERE, "other", 5, 60) == []
+    assert store.expire(HERE, 30, lambda owner: owner == "killed") == 0
+    assert sorted(keys(store.claim_unsure(HERE, "other", 5, 60))) == ["a", "b"]

@@ -192,7 +192,7 @@ def test_a_chore_that_fails_keeps_nobody_from_anything(clock: Clock, caplog: Any
     done: list[str] = []
 
     class Store:
-        def expire(self, destination: str, quiet: float) -> int:
+        def expire(self, destination: str, quiet: float, is_gone: Any) -> int:
             done.append("expire")
             return 0
 
