@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
 from keito.billing.metadata import SDK, readable, short
-from keito.outbox import BillingRecord, RecordKind, RecordState, StoredRecord
+from keito.outbox import BillingRecord, OutboxError, RecordKind, RecordState, StoredRecord
 
 if TYPE_CHECKING:
     from keito.client import Keito
@@ -20,6 +20,10 @@ _log = logging.getLogger("keito.billing")
 
 _UNSENT = (RecordState.PENDING, RecordState.HELD, RecordState.DEAD)
 _UNDER_WAY = (RecordState.SENDING, RecordState.UNSURE)
+
+
+_REPLACED = "replaced: "
+"""Begins the reason of what is posted anew, as opposed to what was taken back for good."""
 
 
 class CorrectionError(ValueError):
@@ -65,14 +69,12 @@ class Corrector:
             CorrectionError: The run is not known here or is in a rollup, a record of it is billed or approved, or is
                 on its way and nobody knows yet whether it has arrived.
         """
-        found = self._settled(run_id)
-        self._check(record for record in found if record.state is RecordState.DELIVERED)
-        withdrawn = [record for record in found if record.state in _UNSENT and self._withdraw(record, reason)]
+        found, withdrawn = self._withdrawn(run_id, reason)
         on_keito = [record for record in found if record.state is RecordState.DELIVERED]
         deleted = [record for record in on_keito if self._delete(record, reason)]
         left = [record for record in on_keito if record not in deleted]
         notes = [_note(record, reason) for record in left]
-        self._delivery.commit(notes, run_id=run_id)
+        self._commit(notes, run_id)
         for record in left:
             _log.warning("%s %s stands on Keito as %s; remove it there: void", record.kind, record.key, record.api_id)
         return Correction(_keys(withdrawn), _keys(deleted), _keys(left), tuple(note.key for note in notes))
@@ -83,12 +85,28 @@ class Corrector:
         Raises:
             CorrectionError: As for `void`.
         """
-        before = {record.key: record for record in self._records(run_id)}
-        done = self.void(run_id, reason)
-        removed = [record for key, record in before.items() if key in (*done.withdrawn, *done.deleted)]
-        anew = [_anew(record, changes) for record in removed]
-        self._delivery.commit(anew, run_id=run_id)
-        return Correction(done.withdrawn, done.deleted, done.left, (*done.posted, *(record.key for record in anew)))
+        done = self.void(run_id, f"{_REPLACED}{reason}")
+        # Also what was taken back by a replacement that was interrupted then. What is there already, the store knows.
+        anew = [_anew(record, changes) for record in self._records(run_id) if _is_replaced(record)]
+        return Correction(done.withdrawn, done.deleted, done.left, (*done.posted, *self._commit(anew, run_id)))
+
+    def _commit(self, records: Sequence[BillingRecord], run_id: str) -> Sequence[str]:
+        keys = self._delivery.commit(records, run_id=run_id)
+        if keys is None:
+            raise OutboxError("the outbox has not taken the records of the correction; say it again")
+        return keys
+
+    def _withdrawn(self, run_id: str, reason: str) -> tuple[list[StoredRecord], list[StoredRecord]]:
+        """The records of a run, and those of them that were not sent and will not be."""
+        withdrawn: list[StoredRecord] = []
+        while True:
+            found = self._settled(run_id)
+            self._check(record for record in found if record.state is RecordState.DELIVERED)
+            unsent = [record for record in found if record.state in _UNSENT]
+            done = [record for record in unsent if self._withdraw(record, reason)]
+            withdrawn += done
+            if len(done) == len(unsent):  # else a relay has taken some meanwhile
+                return found, withdrawn
 
     def _settled(self, run_id: str) -> list[StoredRecord]:
         """The records of a run that are to be taken back, none of them on its way."""
@@ -168,6 +186,10 @@ def _note(record: StoredRecord, reason: str) -> BillingRecord:
     return BillingRecord(
         key, _plain_kind(record), {**kept, **place, **amount, "billable": False, "notes": notes, "metadata": metadata}
     )
+
+
+def _is_replaced(record: StoredRecord) -> bool:
+    return record.state is RecordState.WITHDRAWN and (record.reason or "").startswith(_REPLACED)
 
 
 def _note_key(record: StoredRecord) -> str:

@@ -10,10 +10,10 @@ from keito.outbox.stored import RecordState
 
 
 def has_ended(state: RecordState, status_code: Optional[int]) -> bool:
-    """Whether a relay leaves a record in a state: for good, or until an operator comes."""
+    """Whether relays leave a record in a state: for good, or until an operator comes."""
     if state is RecordState.HELD:
         return status_code != 429  # that one comes back by itself
-    return state in (RecordState.DELIVERED, RecordState.DEAD)
+    return state in (RecordState.DELIVERED, RecordState.DEAD, RecordState.WITHDRAWN)
 
 
 Listener = Callable[[Sequence[str]], None]

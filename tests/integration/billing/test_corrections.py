@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from keito import Keito
-from keito.billing import AgentBilling, CorrectionError, Outcome
-from keito.outbox import RecordState
+from keito.billing import AgentBilling, BillingPolicy, CorrectionError, Outcome
+from keito.outbox import OutboxDelivery, RecordState
+from keito.outbox.stored import Settlement
 from keito.sandbox import SandboxServer
 
 
@@ -142,3 +143,57 @@ def test_a_withdrawn_record_stays_withdrawn(billing: AgentBilling, keito_sandbox
     store: Any = billing._delivery.store  # type: ignore[attr-defined]
     assert store.release(None, [RecordState.HELD, RecordState.DEAD]) == 0
     assert {record.state for record in store.find(run_id=uid)} == {RecordState.WITHDRAWN}
+
+
+def test_a_replacement_that_was_interrupted_is_made_when_it_is_said_again(
+    billing: AgentBilling, books: Any, second_project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    with monkeypatch.context() as patch:
+        patch.setattr("keito.billing.corrections._anew", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            billing.replace(uid, reason="wrong client", project_id=second_project)
+    assert books.times == []
+    done = billing.replace(uid, reason="wrong client", project_id=second_project)
+    assert f"{uid}-time-0-r" in done.posted
+    assert billing.flush().complete
+    assert [found.project_id for found in (*books.times, *books.outcomes)] == [second_project] * 2
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_taken_back_for_good_is_not_posted_by_a_later_replacement(billing: AgentBilling, books: Any) -> None:
+    uid = work(billing)
+    assert billing.flush().complete
+    billing.replace(uid, reason="other text", notes="Ticket")
+    assert billing.flush().complete
+    billing.void(uid, reason="wrong")
+    assert set(billing.replace(uid, reason="other text", notes="Ticket 2").posted) <= {f"{uid}-expense-0-void"}
+    assert billing.flush().complete
+    assert (books.times, books.outcomes) == ([], [])
+
+
+def test_what_a_relay_sends_in_the_midst_of_it_is_deleted_and_not_forgotten(
+    keito_client: Keito, keito_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = BillingPolicy(keito_sandbox.project_id, keito_sandbox.task_id)
+    delivery = OutboxDelivery("memory://", destination="here", mode="by_relay")
+    billing = AgentBilling(policy, keito_client, delivery=delivery)
+    with billing.run() as run:
+        pass
+    withdraw = delivery.store.withdraw
+
+    def overtaken(key: str, state: RecordState, reason: str) -> bool:
+        if state is RecordState.PENDING:
+            delivery.store.claim("here", "relay", 1, 60)
+            delivery.store.settle("relay", [Settlement(key, RecordState.DELIVERED, api_id="te_1")])
+        return withdraw(key, state, reason)
+
+    monkeypatch.setattr(delivery.store, "withdraw", overtaken)
+    assert billing.void(run.uid, reason="wrong").deleted == (f"{run.uid}-time-0",)
+    (record,) = delivery.store.find(run_id=run.uid)
+    assert record.state is RecordState.WITHDRAWN
+    delivery.close()
