@@ -208,7 +208,6 @@ class AgentBilling(Correcting):
         from anyio.to_thread import run_sync  # noqa: PLC0415
 
         failure: Optional[Exception] = None  # a type checker takes a scope for one that swallows errors
-        failure: Optional[Exception] = None
         with CancelScope(shield=True):
             failure = await run_sync(self.bill, run)
         return failure  # noqa: RET504 - see above
