@@ -5,6 +5,7 @@ Import it before crewai, which otherwise reports to its makers from the first cr
 
 import os
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -12,13 +13,15 @@ from local_keito import stop
 
 from keito import Keito
 
+STORAGE = tempfile.TemporaryDirectory(prefix="keito-examples-", ignore_cleanup_errors=True)
+
 os.environ.update(
     CREWAI_DISABLE_TELEMETRY="true",
     CREWAI_DISABLE_TRACKING="true",
     CREWAI_TRACING_ENABLED="false",
     CREWAI_DISABLE_VERSION_CHECK="true",
     OTEL_SDK_DISABLED="true",
-    CREWAI_STORAGE_DIR="keito-examples",
+    CREWAI_STORAGE_DIR=STORAGE.name,
 )
 if sys.version_info < (3, 10):
     stop("This needs Python 3.10 or newer.")

@@ -42,8 +42,9 @@ def test_it_runs_as_it_is_and_stays_on_this_machine(name: str, tmp_path: Path) -
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KEITO_", "CREWAI_", "OTEL_"))}
     clean["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, [clean.get("PYTHONPATH")])])
     command = [sys.executable, str(EXAMPLES / f"{name}.py")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=clean, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=clean, cwd=tmp_path, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "Warning" not in line]) == (0, []), (
         done.stderr
     )
     assert [text for text in SAYS[name] if text not in done.stdout] == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"sitecustomize.py", "__pycache__"}, "it left something behind"

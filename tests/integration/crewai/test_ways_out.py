@@ -94,9 +94,9 @@ def test_a_cancelled_task(kit: Any, billing: Any, bill: Any, stub: Any) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        stub.gate.set()  # the event loop waits for the threads that wait for this
 
     asyncio.run(cancelled_in_the_second_call())
-    stub.gate.set()
     found = bill(billing)
     first = stub.served[0]
     assert found.tokens == [(first.tokens_in, first.tokens_out)]
@@ -248,6 +248,6 @@ def test_an_outage_of_the_billing_does_not_reach_the_crew(kit: Any, policy: Any,
     from keito.billing import AgentBilling
 
     away = Keito(api_key="k", account_id="a", base_url="http://127.0.0.1:9", max_retries=0)
-    billing = AgentBilling(policy, away)
-    assert BilledCrew(kit.crew(), billing).kickoff().raw == "done."
-    assert not billing.flush(1).complete
+    crew = BilledCrew(kit.crew(), AgentBilling(policy, away))
+    assert crew.kickoff().raw == "done."
+    assert not crew.flush(1).complete
