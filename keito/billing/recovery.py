@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from typing import Optional
 
 from keito.billing.chronicle import AbandonedRun, has_prices
@@ -14,7 +13,7 @@ from keito.billing.records import cost_of, outcome_records, records_with
 from keito.billing.share import shares_of
 from keito.metering import AgentRun
 from keito.outbox import BillingRecord
-from keito.outbox.process import is_gone, owner
+from keito.outbox.process import is_gone, is_worker, worker
 from keito.outbox.store import Store
 from keito.outbox.stored import OpenRun, WindowShare
 
@@ -33,9 +32,14 @@ def recover(store: Store, guard: Optional[Guard] = None) -> int:
     """
     guard = guard or Guard()
     # By a name of its own, so that what it leaves is not taken for open runs of this process.
-    taker = f"{owner()}/{uuid.uuid4().hex[:8]}"
-    found = store.take_orphans(is_gone, taker, LEASE)
+    found = store.take_orphans(_is_gone, worker(), LEASE)
     return sum(_close(store, run, guard) for run in found)
+
+
+def _is_gone(name: str) -> Optional[bool]:
+    """As `is_gone`; but what a process has taken over and left, its lease frees while the process lives."""
+    gone = is_gone(name)
+    return gone or None if is_worker(name) else gone
 
 
 def _close(store: Store, found: OpenRun, guard: Guard) -> bool:

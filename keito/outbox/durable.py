@@ -30,6 +30,9 @@ _log = logging.getLogger("keito.billing")
 _OVERTIME = 0.25
 """Seconds for which a flush waits for the store beyond its time."""
 
+_MAY_PASS = ("disk is full", "No space left", "quota exceeded", "kept it locked")
+"""What may be over when there is something to keep."""
+
 
 class DeliverMode(str, Enum):
     """Who sends what was committed.
@@ -105,6 +108,7 @@ class OutboxDelivery:
         self._end = weakref.finalize(self, registry.leave, self._shared)
         self._end.atexit = False  # the registry sees to it
         self._timeout = timeout
+        self._open()
         self._since = self.store.now()
         self._hooks = self._hooked({RecordState.DELIVERED: on_delivered, RecordState.DEAD: on_dead})
         self._committed = self._dropped = 0
@@ -186,6 +190,15 @@ class OutboxDelivery:
         """Send what can be sent within a few seconds; what stays is in the store, for whoever sends next."""
         if self._end.detach() is not None:
             registry.release(self._shared)
+
+    def _open(self) -> None:
+        """Find out before anything is lost that the store cannot be used."""
+        try:
+            self.store.counts(self.destination)
+        except Exception as error:
+            if not any(words in str(error) for words in _MAY_PASS):
+                raise
+            _log.warning("The outbox cannot be opened now: %s", error)  # the agent goes on
 
     def _unknown(self) -> FlushReport:
         # Nobody can say where they are: that must not look like success.

@@ -22,6 +22,11 @@ def worker() -> str:
     return f"{owner()}#{uuid.uuid4().hex[:8]}"
 
 
+def is_worker(name: str) -> bool:
+    """Whether it is the name of a `worker`, and not of a process."""
+    return "#" in name
+
+
 def is_gone(name: str) -> Optional[bool]:
     """Whether the process of that name, or of that `worker`, is gone; `None` if this one cannot see.
 

@@ -84,7 +84,8 @@ def _create(path: str) -> None:
         # SQLite gives the mode of the database to the files beside it, too.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise refusal(error, path) from error
+        reason = OSError(f"{error.strerror}: name a place in KEITO_OUTBOX_URL that can be written")
+        raise refusal(reason, path) from error
 
 
 def _file_system(path: Path) -> str:

@@ -1,10 +1,12 @@
 """Billing through an outbox that processes share."""
 
+import errno
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from keito import Keito, KeitoAuthError
 from keito.billing import AgentBilling
 from keito.metering import AgentRun
-from keito.outbox import StoredRecord
+from keito.outbox import OutboxError, StoredRecord
 from keito.sandbox import SandboxServer
 
 
@@ -143,4 +145,26 @@ def test_a_window_that_is_over_is_closed_by_whoever_looks(
             break
         wait.wait(0.05)
     assert [expense.total_cost for expense in books.expenses] == [0.25]
+    billing.close()
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/outbox.db", "damaged.db"])
+def test_an_outbox_that_cannot_be_used_is_said_when_the_billing_is_made(
+    keito_client: Keito, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(OutboxError, match="KEITO_OUTBOX_URL"):
+        AgentBilling(client=keito_client, project_id="p", task_id="t", outbox=f"sqlite:///{tmp_path / place}")
+
+
+def test_an_agent_starts_on_a_full_disk(
+    keito_client: Keito, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keito.outbox.sqlite_file.os.open", full)
+        billing = AgentBilling(client=keito_client, project_id="p", task_id="t", outbox=f"sqlite:///{tmp_path}/o.db")
+    assert "No space left on device" in caplog.text
     billing.close()

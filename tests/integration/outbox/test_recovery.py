@@ -19,6 +19,7 @@ from keito.billing.windows import close_due
 from keito.metering import AgentRun, LLMCall, OtherUsage, Usage
 from keito.metering.journal import RunEvent
 from keito.outbox.durable import OutboxDelivery
+from keito.outbox.process import worker
 from keito.outbox.store import Store
 from keito.pricing import ExchangeRate, PriceTable
 from keito.pricing.model_price import ModelPrice
@@ -215,3 +216,21 @@ def close_elsewhere(store: Store, run: AgentRun) -> None:
         assert time.monotonic() < give_up
         time.sleep(0.05)
     assert run.is_open
+
+
+@pytest.mark.parametrize(("taker_is_gone", "billed"), [(True, 1), (False, 0)])
+def test_what_a_killed_recovery_has_left_does_not_wait_for_its_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch, taker_is_gone: bool, billed: int
+) -> None:
+    leave(store, call())
+    taker = worker()
+    assert len(store.take_orphans(lambda _: True, taker, 60)) == 1  # and it bills none of them
+    monkeypatch.setattr("keito.billing.recovery.is_gone", lambda _: taker_is_gone)
+    assert recover(store) == billed
+
+
+def test_what_a_living_process_has_left_its_lease_frees(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(store, call())
+    assert len(store.take_orphans(lambda _: True, worker(), -1)) == 1
+    monkeypatch.setattr("keito.billing.recovery.is_gone", lambda _: False)
+    assert recover(store) == 1
