@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
 
 from opentelemetry.trace import StatusCode
@@ -14,7 +14,6 @@ from keito.metering.dialects import otel
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 """Who stopped listening may be charged for an answer that nobody saw."""
 
@@ -23,7 +22,13 @@ def moment(nanoseconds: Optional[int]) -> datetime:
     """A span's time as a moment; now, if it has none."""
     if nanoseconds is None:
         return datetime.now(timezone.utc)
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return datetime.fromtimestamp(nanoseconds // 1000 / 1e6, timezone.utc)  # exact: microseconds fit a float
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    """The attributes of a span as they are now."""
+    held: Any = span.attributes
+    return held.copy() if hasattr(held, "copy") else dict(held or {})  # OpenTelemetry's own copies three times as fast
 
 
 def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
 from keito.metering import AgentRun, LLMCall, NoUsage
+from keito.metering.answers import is_specific
 from keito.metering.framework_call import FrameworkCall
 from keito_otel.calls import call_of, moment
 from keito_otel.nodes import Node, SpanCall
@@ -22,6 +24,7 @@ class CallMeter:
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.RLock()
 
     def begin(self, node: Node) -> None:
         """A span has started. It looks who else reports the call."""
@@ -94,14 +97,16 @@ class CallMeter:
         return replace(call, response_id=known) if call.response_id is None and known is not None else call
 
     def _is_known(self, call: LLMCall) -> bool:
-        """Whether the span of another trace has reported the answer."""
-        if call.response_id is None:
+        """Whether the span of another trace has reported the answer. Small servers give one id to many answers."""
+        if call.response_id is None or call.usage is None or call.partial:
             return False
         if call.response_id in self._ids:
             return True
-        self._ids[call.response_id] = None
-        if len(self._ids) > _IDS_KEPT:
-            self._ids.popitem(last=False)
+        if is_specific(call.response_id):
+            with self._lock:
+                self._ids[call.response_id] = None
+                if len(self._ids) > _IDS_KEPT:
+                    self._ids.popitem(last=False)
         return False
 
 

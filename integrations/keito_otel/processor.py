@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from keito.billing import AgentBilling
 from keito.billing.policy import PolicyFields
 from keito.outbox import FlushReport
+from keito_otel.calls import attributes_of
 from keito_otel.context import enter_node, leave_node, node_around
 from keito_otel.meter import CallMeter
 from keito_otel.nodes import Node, Root
@@ -109,7 +110,7 @@ class KeitoSpanProcessor(SpanProcessor):
             return
         if self._table.is_full or time.monotonic() - self._swept_at > min(_SWEEP_EVERY, self._expire_after):
             self._sweep()
-        role = role_at_start(scope, dict(span.attributes or {}))
+        role = role_at_start(scope, attributes_of(span))
         is_first = span.parent is None or span.parent.is_remote
         around = node_around(scope) if is_first and role is Role.INFERENCE else None
         node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)
@@ -121,7 +122,7 @@ class KeitoSpanProcessor(SpanProcessor):
             self._meter.begin(node)
 
     def _ended(self, node: Node, span: ReadableSpan) -> None:
-        about = dict(span.attributes or {})
+        about = attributes_of(span)
         is_root = node.root.span is node.span
         node.span = span
         leave_node(node)

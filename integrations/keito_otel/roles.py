@@ -7,7 +7,22 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-_INFERENCE = frozenset({"chat", "completion", "embedding", "embeddings", "generate_content", "text_completion"})
+_INFERENCE = frozenset(
+    {
+        "chat",
+        "completion",
+        "embedding",
+        "embeddings",
+        "generate_content",
+        "text_completion",
+        # Semantic Kernel, today and before
+        "text_completions",
+        "chat.completions",
+        "chat.streaming_completions",
+        "text.completions",
+        "text.streaming_completions",
+    }
+)
 _OPEN_INFERENCE = frozenset({"LLM", "EMBEDDING"})
 
 _PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
@@ -61,11 +76,11 @@ class Role(Enum):
 def role_of(about: Mapping[str, Any]) -> Role:
     """The part that a span with these attributes plays, as far as they say it."""
     operation = about.get("gen_ai.operation.name") or about.get("llm.request.type")
-    if operation is not None:
+    if isinstance(operation, str):
         return Role.INFERENCE if operation in _INFERENCE else Role.WORK
     kind = about.get("openinference.span.kind")
-    if kind is not None:
-        return Role.INFERENCE if kind in _OPEN_INFERENCE else Role.WORK
+    if isinstance(kind, str):
+        return Role.INFERENCE if kind.upper() in _OPEN_INFERENCE else Role.WORK
     if "traceloop.span.kind" in about:
         return Role.WORK
     # Older instrumentations name no operation; and a span with too many attributes loses its first ones.

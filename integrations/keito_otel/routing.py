@@ -64,20 +64,22 @@ def has_outcomes(span: ReadableSpan, about: Mapping[str, Any]) -> bool:
     return bool(events) and any(event.name == _EVENT for event in events)
 
 
-def outcomes_of(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Outcome]:
-    """The outcomes that a span reports: one with its attributes, and one with each event `keito.outcome`.
+def outcomes_in(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a span says of each outcome: one in its attributes, and one in each event `keito.outcome`."""
+    if _TYPE in about:
+        yield about
+    for event in span.events:
+        if event.name == _EVENT:
+            yield event.attributes or {}
+
+
+def outcome_of(about: Mapping[str, Any]) -> Outcome:
+    """The outcome that attributes describe.
 
     Raises:
         ValueError: A value is one that no outcome has.
+        TypeError: The evidence is no JSON object.
     """
-    if _TYPE in about:
-        yield _outcome(about)
-    for event in span.events:
-        if event.name == _EVENT:
-            yield _outcome(event.attributes or {})
-
-
-def _outcome(about: Mapping[str, Any]) -> Outcome:
     evidence = about.get(f"{_OUTCOME}evidence")
     return Outcome(
         about.get(_TYPE, ""),

@@ -15,7 +15,7 @@ from keito.metering.current import enter_run, leave_run
 from keito_otel.calls import error_of, is_stop, moment
 from keito_otel.nodes import Node, Root
 from keito_otel.roles import is_of_agents
-from keito_otel.routing import agent_of, extras, outcomes_of, route, session_of
+from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,11 +100,15 @@ class RunKeeper:
             root.agent = agent_of(about)
 
     def log_outcomes(self, node: Node, about: Mapping[str, Any]) -> None:
-        """Log the outcomes that a span reports."""
-        for outcome in outcomes_of(node.span, about):
-            run = node.run or node.root.run
-            if run is not None:
-                run.log_outcome(outcome)
+        """Log the outcomes that a span reports. One that is none does not cost the others."""
+        run = node.run or node.root.run
+        if run is None:
+            return
+        for said in outcomes_in(node.span, about):
+            try:
+                run.log_outcome(outcome_of(said))
+            except (TypeError, ValueError) as error:  # noqa: PERF203 - each one is money
+                self._billing.guard.caught("keito.outcome", error)
 
     def finish(self, root: Root, span: ReadableSpan, about: Mapping[str, Any]) -> None:
         """The root's span has ended."""

@@ -73,7 +73,7 @@ class Seen:
         one, other = self._told, _Told.by(call)
         if not _agree(one.models, other.models):
             return False
-        if _is_specific(call.response_id or ""):
+        if is_specific(call.response_id or ""):
             return True
         if one.counts is None or other.counts is None:  # a report lasts as long as the call, or longer
             return _is_before(one.began, other.ended) and _is_before(other.began, one.ended)
@@ -103,7 +103,7 @@ class Answers:
 
         An answer of a response cache has the id of the answer that it repeats, and is a call of its own.
         """
-        if call.response_id is None or call.cached:
+        if call.response_id is None or call.response_id not in self._seen or call.cached:
             return None
         found = (seen for seen in self._alike(call.response_id) if seen.is_reported_by(call))
         return next(found, None)
@@ -156,8 +156,11 @@ def _base(name: str) -> str:
     return _EDITION.sub("", plain) or plain
 
 
-def _is_specific(answer: str) -> bool:
+def is_specific(answer: str) -> bool:
     """Whether nobody else can have this id. Numbers that count, or that tell the time, are not enough."""
+    end = answer[-_LEAST_SPECIFIC:]
+    if len(end) == _LEAST_SPECIFIC and end.isascii() and end.isalnum() and not end.isdigit():
+        return True  # as nearly all providers draw them
     drawn = re.sub(r"[^0-9A-Za-z]", "", _KIND.sub("", answer))
     return len(drawn) >= (_MOST_COUNTED if drawn.isdigit() else _LEAST_SPECIFIC)
 

@@ -56,6 +56,15 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     "audio_in": ("gen_ai.usage.details.input_audio_tokens", "llm.token_count.prompt_details.audio"),
     "audio_out": ("gen_ai.usage.details.output_audio_tokens", "llm.token_count.completion_details.audio"),
 }
+_FIELDS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "reasoning": "reasoning_tokens",
+    "audio_in": "input_audio_tokens",
+    "audio_out": "output_audio_tokens",
+}
 _COUNT_OF = {name: count for count, names in _COUNTS.items() for name in names}
 
 _SERVED = ("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
@@ -71,7 +80,7 @@ _PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.syste
 _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 
 _EMBEDDINGS = {"embeddings", "embedding", "EMBEDDING"}
-_COMPLETION = {"text_completion", "completion"}
+_COMPLETION = {"text_completion", "completion", "text_completions", "text.completions", "text.streaming_completions"}
 
 
 def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa: ARG001 - all dialects take it
@@ -92,29 +101,32 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
 def span_usage(attributes: object) -> Optional[Usage]:
     """Tokens of a span."""
     about = mapping(attributes)
-    counts = Counts({name: value for name, value in about.items() if name in _COUNT_OF})
+    names = sorted(about.keys() & _COUNT_OF.keys())  # a span of a long chat has hundreds of others
+    if not names:
+        return None
+    counts = Counts({name: about[name] for name in names})
     found: dict[str, int] = {}
     for name, value in counts.source.items():
         count = _COUNT_OF[name]
         found[count] = counts.same(found[count], value) if count in found else counts.whole(value)
-    taken, made = found.get("input", 0), found.get("output", 0)
-    read, written, reasoning = found.get("cache_read", 0), found.get("cache_write", 0), found.get("reasoning", 0)
-    cached = read + written
-    # Strands hands on Bedrock's counts, whose cache is beside the input; Google's thoughts may be beside the output.
-    # The total tells. Where there is none the conventions hold.
-    beside = counts.one_of(found.get("total", 0), taken + made, taken + made + cached, taken + made + reasoning)
-    beside -= taken + made
-    taken += cached if beside == cached and beside else 0
-    made += reasoning if beside == reasoning and beside != cached else 0
-    return counts.usage(
-        input_tokens=taken,
-        output_tokens=made,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=reasoning,
-        input_audio_tokens=found.get("audio_in", 0),
-        output_audio_tokens=found.get("audio_out", 0),
-    )
+    total = found.pop("total", 0)
+    if total:
+        _settle(total, found, counts)
+    return counts.usage((), **{_FIELDS[count]: value for count, value in found.items()})
+
+
+def _settle(total: int, found: dict[str, int], counts: Counts) -> None:
+    """Add what a total shows to be beside the input or the output. Where there is none the conventions hold.
+
+    Strands hands on Bedrock's counts, whose cache is beside the input; Google's thoughts may be beside the output.
+    """
+    told = found.get("input", 0) + found.get("output", 0)
+    cached, reasoning = found.get("cache_read", 0) + found.get("cache_write", 0), found.get("reasoning", 0)
+    beside = counts.one_of(total, told, told + cached, told + reasoning) - told
+    if beside and beside == cached:
+        found["input"] = found.get("input", 0) + cached
+    elif beside:
+        found["output"] = found.get("output", 0) + reasoning
 
 
 def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:

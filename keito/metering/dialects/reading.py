@@ -33,6 +33,8 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 def mapping(value: object) -> Mapping[Any, Any]:
     """`value` if it is a mapping, else an empty one."""
+    if type(value) is dict:
+        return cast("Mapping[Any, Any]", value)
     return value if is_mapping(value) else _NOTHING
 
 
@@ -80,6 +82,8 @@ def is_missing(value: object) -> bool:
 
 def text(value: object) -> Optional[str]:
     """`value` if it is a text of reasonable length, or an enum member with one."""
+    if type(value) is str:
+        return value if 0 < len(value) <= _TEXT_LIMIT else None
     found = getattr(value, "value", value) if isinstance(value, str) else value
     return str(found) if isinstance(found, str) and 0 < len(found) <= _TEXT_LIMIT else None
 

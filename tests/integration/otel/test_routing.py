@@ -159,7 +159,18 @@ def test_an_outcome_that_is_none_is_said_and_the_rest_is_billed(
         work(tracing, {"keito.outcome.type": "x", "keito.outcome.unit_price": "cheap"})
     found = tracing.bill()
     assert (found.tokens, found.outcomes, tracing.processor.billing.guard.count) == ([(1000, 100)], [], 1)
-    assert "Billing failed in read" in caplog.text
+    assert "Billing failed in keito.outcome" in caplog.text
+
+
+def test_an_outcome_that_is_none_does_not_cost_the_others(
+    traced: Any, billing: AgentBilling, keito_client: Keito
+) -> None:
+    tracing = traced(AgentBilling(billing.policy, keito_client))
+    with tracing.tracer().start_as_current_span("agent", attributes={**AGENT, "keito.outcome.type": "x" * 500}) as span:
+        span.add_event("keito.outcome", {**OUTCOME, "keito.outcome.evidence": "no JSON"})
+        span.add_event("keito.outcome", {**OUTCOME, "keito.outcome.description": "good"})
+    assert [entry.notes for entry in tracing.bill().outcomes] == ["good"]
+    assert tracing.processor.billing.guard.count == 2
 
 
 def test_the_outcome_of_the_policy_is_logged_for_each_completed_root(traced: Any, keito_client: Keito) -> None:

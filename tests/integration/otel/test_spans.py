@@ -137,8 +137,47 @@ def test_an_answer_that_two_traces_report_counts_once(tracing: Tracing) -> None:
     tracer = tracing.tracer()
     for _ in range(2):
         with tracer.start_as_current_span("agent", attributes=AGENT):
-            chat(tracer, **{"gen_ai.response.id": "resp_1"})
+            chat(tracer, **{"gen_ai.response.id": "resp_68a1b2c3d4e5f607"})
     assert sorted(tracing.bill().tokens) == [(0, 0), (1000, 100)]
+
+
+def test_answers_of_a_small_server_that_gives_all_of_them_one_id_count_each(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    for number in (1, 2, 3):
+        with tracer.start_as_current_span("agent", attributes=AGENT):
+            chat(tracer, taken=number, **{"gen_ai.response.id": "chatcmpl-123"})
+    assert sorted(tracing.bill().tokens) == [(1, 100), (2, 100), (3, 100)]
+
+
+def test_an_answer_whose_tokens_only_the_second_trace_knows_counts(tracing: Tracing) -> None:
+    tracer, answer = tracing.tracer(), {"gen_ai.response.id": "resp_68a1b2c3d4e5f607"}
+    for number in (1, 2):
+        with (
+            tracer.start_as_current_span(f"agent {number}", attributes=AGENT),
+            tracer.start_as_current_span("chat", attributes=CHAT | answer) as span,
+        ):
+            span.set_attributes(usage() if number == 2 else {})
+    assert tracing.bill().tokens == [(0, 0), (1000, 100)]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["text_completions", "chat.completions", "chat.streaming_completions", "text.streaming_completions"],
+)
+def test_the_operations_of_semantic_kernel_are_model_calls(tracing: Tracing, operation: str) -> None:
+    with tracing.tracer("semantic_kernel").start_as_current_span("chat.completions gpt-5-mini") as span:
+        span.set_attributes({**CHAT, "gen_ai.operation.name": operation, **usage()})
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+@pytest.mark.parametrize("operation", [["chat"], 5, {"name": "chat"}])
+def test_an_operation_that_is_no_text_costs_no_bill(tracing: Tracing, operation: Any) -> None:
+    with (
+        tracing.tracer().start_as_current_span("agent", attributes=AGENT),
+        tracing.tracer().start_as_current_span("chat", attributes=CHAT | usage()) as span,
+    ):
+        span.set_attribute("gen_ai.operation.name", operation)
+    assert tracing.bill().tokens == [(1000, 100)]
 
 
 def test_traces_without_an_agent_give_nothing(tracing: Tracing) -> None:
