@@ -55,7 +55,7 @@ class Registry:
             opened = self._opened(store) if isinstance(store, str) else store
             place = (id(opened), destination, make is None)
             if place not in self._shared:
-                self._shared[place] = Shared(opened, destination, None if make is None else make(opened))
+                self._shared[place] = Shared(opened, destination, None if make is None else make(opened), self.finish)
             shared = self._shared[place]
             shared.users += 1
             return shared

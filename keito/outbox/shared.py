@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
 from keito.outbox.breaker import BreakerState
+from keito.outbox.children import at_end_of_child
 from keito.outbox.hooks import Hooks
 from keito.outbox.outstanding import Outstanding
 from keito.outbox.stored import RecordState
@@ -28,6 +29,7 @@ class Shared:
         store: Keeps the records.
         destination: Whose records.
         background: Sends them; `None` where another process does.
+        finish: What to do when the process ends.
 
     Attributes:
         outstanding: The records of this process that are not sent yet, where it sends them itself.
@@ -35,10 +37,13 @@ class Shared:
         users: How many deliveries use it.
     """
 
-    def __init__(self, store: Store, destination: str, background: Optional[Background]) -> None:
+    def __init__(
+        self, store: Store, destination: str, background: Optional[Background], finish: Callable[[], object]
+    ) -> None:
         self.store = store
         self.destination = destination
         self.background = background
+        self._finish = finish
         self.outstanding = Outstanding(store)
         self.hooks: list[Hooks] = []
         self.users = 0
@@ -54,6 +59,7 @@ class Shared:
     def committed(self, keys: Sequence[str]) -> None:
         """This process has added records to the store."""
         if self.background is not None:
+            at_end_of_child(self._finish)
             self.outstanding.add(keys)
 
     def ended(self, keys: Sequence[str]) -> None:

@@ -122,3 +122,42 @@ def test_what_a_killed_program_was_sending_does_not_wait_for_the_end_of_its_leas
     assert "pending=0, held=0, dead=0, unsure=0" in out
     assert time.monotonic() - began < 20  # its lease is 31 seconds
     assert keys() == Counter(["run-0", "run-1", "run-2"])
+
+
+WORKER = """
+import os
+from decimal import Decimal
+from keito import Keito
+from keito.outbox import BillingRecord, OutboxDelivery, RecordKind
+
+made = []
+
+def prepare():
+    made.append(OutboxDelivery(os.environ["KEITO_OUTBOX_URL"], Keito(), quiet=0.5))
+
+def work(key):
+    made or prepare()
+    body = {"project_id": "proj_support", "task_id": "task_tickets", "spent_date": "2026-11-23", "source": "agent",
+            "hours": Decimal("0.25"), "metadata": {"keito": {"key": key}}}
+    made[0].deliver([BillingRecord(key, RecordKind.TIME_ENTRY, body)])
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_children_of_multiprocessing_send_before_they_end(start: Any, keys: Any, tmp_path: Path, method: str) -> None:
+    (tmp_path / "worker.py").write_text(WORKER)
+    process = start(f"""
+import multiprocessing, warnings, worker
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads
+worker.prepare()
+context = multiprocessing.get_context("{method}")
+children = [context.Process(target=worker.work, args=(f"run-{{n}}",)) for n in range(2)]
+for child in children:
+    child.start()
+for child in children:
+    child.join()
+os._exit(0)  # nobody is left who would send for them
+""")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert keys() == Counter(["run-0", "run-1"])
