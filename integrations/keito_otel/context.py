@@ -6,12 +6,42 @@ client below them has no parent.
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Optional
 
 from keito_otel.nodes import Node
 
+LANGCHAIN = "openinference.instrumentation.langchain"
+
 _node: ContextVar[Optional[Node]] = ContextVar("keito_otel_node", default=None)
+_unseen: Optional[Node] = None
+
+
+def keep_in_context() -> bool:
+    """Let OpenInference's LangChain spans start where the agent runs, also beside asyncio.
+
+    LangChain calls its handlers in threads there, unless they ask for the opposite. What happens inside of the spans
+    could not be told from what happens beside them: a provider's client would be billed a second time.
+
+    Returns:
+        Whether that was not so yet.
+    """
+    if LANGCHAIN not in sys.modules:
+        return False
+    try:
+        tracer = import_module(f"{LANGCHAIN}._tracer").OpenInferenceTracer
+        was_inline, tracer.run_inline = tracer.run_inline, True
+    except (ImportError, AttributeError):  # another version of it
+        return False
+    return not was_inline
+
+
+def enter_unseen(node: Node) -> None:
+    """A span has started in a thread, and the agent runs in another one: the first of LangChain in this process."""
+    global _unseen  # noqa: PLW0603
+    _unseen = node
 
 
 def enter_node(node: Node) -> None:
@@ -22,7 +52,9 @@ def enter_node(node: Node) -> None:
 
 def leave_node(node: Node) -> None:
     """It has ended. In another context than its own nothing changes; there, an ended span is ignored."""
+    global _unseen  # noqa: PLW0603
     node.is_open = False
+    _unseen = None if node is _unseen else _unseen
     if _node.get() is node:
         _node.set(_nearest_open())
 
@@ -30,6 +62,8 @@ def leave_node(node: Node) -> None:
 def node_around(scope: str) -> Optional[Node]:
     """The open span around this code, if another instrumentation than `scope` made it."""
     node = _nearest_open()
+    if node is None and _unseen is not None and len(_unseen.root.open) == 1:
+        node = _unseen  # nothing else happens in it: it is the model call itself
     return None if node is None or node.scope == scope else node
 
 

@@ -13,7 +13,7 @@ from keito.billing import AgentBilling
 from keito.billing.policy import PolicyFields
 from keito.outbox import FlushReport
 from keito_otel.calls import attributes_of
-from keito_otel.context import enter_node, leave_node, node_around
+from keito_otel.context import LANGCHAIN, enter_node, enter_unseen, keep_in_context, leave_node, node_around
 from keito_otel.meter import CallMeter
 from keito_otel.nodes import Node, Root
 from keito_otel.roles import Role, role_at_start, role_of
@@ -72,6 +72,7 @@ class KeitoSpanProcessor(SpanProcessor):
         self._runs = RunKeeper(self.billing)
         self._meter = CallMeter()
         self._swept_at = time.monotonic()
+        keep_in_context()
 
     def on_start(self, span: Span, parent_context: Optional[Context] = None) -> None:
         """A span has started. It never raises."""
@@ -113,7 +114,10 @@ class KeitoSpanProcessor(SpanProcessor):
         role = role_at_start(scope, attributes_of(span))
         is_first = span.parent is None or span.parent.is_remote
         around = node_around(scope) if is_first and role is Role.INFERENCE else None
+        is_unseen = scope == LANGCHAIN and is_first and keep_in_context()
         node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)
+        if node is not None and is_unseen:
+            enter_unseen(node)
         if node is not None and role is not Role.OTHER:
             node.role = role
             enter_node(node)

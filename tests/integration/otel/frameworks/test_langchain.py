@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from keito_langchain import KeitoCallbackHandler
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_openai import ChatOpenAI
 from openinference.instrumentation.langchain import LangChainInstrumentor
 
@@ -84,30 +84,27 @@ def configured(
 
 @pytest.mark.parametrize("configured", WAYS, indirect=True)
 @pytest.mark.parametrize("use", [invoke, ainvoke, stream, astream, batch])
-def test_the_same_records_once(configured: tuple[Tracing, Any], stub: Stub, use: Any, request: Any) -> None:
+def test_the_same_records_once(configured: tuple[Tracing, Any], stub: Stub, use: Any) -> None:
     tracing, config = configured
-    way = request.node.callspec.params["configured"]
     handler = next(iter(config["callbacks"]), None)
     use(chain(stub), config)
     if handler is not None:
         assert handler.flush().complete
     found = tracing.bill()
-    # Spans that run in a thread of their own, as OpenInference's do beside asyncio, cannot be seen from a tool.
-    sees_outcomes = not (way == "spans" and use in (ainvoke, astream))
     model = {"provider": "openai", "tokens_in": 1000, "tokens_out": 100, "cost_usd": 0.00036}
     names = {entry.metadata["model"].pop("name") for entry in [*found.time, *found.expenses]}
     runs = 2 if use is batch else 1
     assert names <= {"gpt-5-mini", "gpt-5-mini-2025-08-07"}
     expected = [
         *[("expense", "proj_support", model, 0.00036)] * runs,
-        *[("outcome", "ticket_resolved", "proj_support", None, 0.99)] * (runs if sees_outcomes else 0),
+        *[("outcome", "ticket_resolved", "proj_support", None, 0.99)] * runs,
         *[("time", "Ticket 4821", "proj_support", model, None)] * runs,
     ]
     assert lines(found) == expected
 
 
 @pytest.mark.parametrize("configured", ["spans"], indirect=True)
-@pytest.mark.parametrize("use", [invoke, stream])
+@pytest.mark.parametrize("use", [invoke, ainvoke, stream, astream, batch])
 def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
     configured: tuple[Tracing, Any], stub: Stub, instrumented: Any, use: Any
 ) -> None:
@@ -116,6 +113,39 @@ def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
     tracing, config = configured
     instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
     use(chain(stub), config)
+    found, runs = tracing.bill(), 2 if use is batch else 1
+    assert [entry.notes for entry in found.time] == ["Ticket 4821"] * runs
+    assert found.tokens == [(1000, 100)] * runs
+    assert len(found.expenses) == runs
+
+
+@pytest.mark.parametrize("configured", ["spans"], indirect=True)
+def test_the_very_first_model_call_of_a_process_counts_once(
+    configured: tuple[Tracing, Any], stub: Stub, instrumented: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openinference.instrumentation.langchain._tracer import OpenInferenceTracer
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    monkeypatch.setattr(OpenInferenceTracer, "run_inline", False)  # as it is before keito has seen a span of it
+    tracing, _ = configured
+    instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
+    asyncio.run(ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback").ainvoke("hi"))
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+@pytest.mark.parametrize("configured", ["spans"], indirect=True)
+def test_models_side_by_side_whose_client_has_an_instrumentation_count_once_each(
+    configured: tuple[Tracing, Any], stub: Stub, instrumented: Any
+) -> None:
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    tracing, _ = configured
+    instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
+    model = ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback")
+
+    async def main() -> None:
+        await asyncio.gather(*(model.ainvoke("hi") for _ in range(4)), RunnableParallel(a=model, b=model).ainvoke("hi"))
+
+    asyncio.run(main())
     found = tracing.bill()
-    assert [entry.notes for entry in found.time] == ["Ticket 4821"]
-    assert (found.tokens, found.facts["calls"]) == ([(1000, 100)], 1)
+    assert sorted(found.tokens) == [(1000, 100)] * 4 + [(2000, 200)]
