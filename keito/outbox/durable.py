@@ -238,6 +238,7 @@ class OutboxDelivery:
             _log.error("the share %s of window %s is not in the outbox: %s", share.key, share.window, share.body)
 
     def _retry(self) -> None:
+        self.store.follow_clock(self.destination)
         self.store.release(self.destination, [RecordState.HELD])
         if self._shared.background is not None:
             self._shared.background.relay.probe()

@@ -84,6 +84,7 @@ class Housekeeping:
         return max(0.0, min(due.at for due in (*self._own, *self._chores)) - now)
 
     def _expire(self) -> float:
+        self._store.follow_clock(self._destination)
         self._store.expire(self._destination, self._quiet, is_gone)
         return self._expire_every
 

@@ -224,6 +224,15 @@ QUERIES = Queries(
         LIMIT %(limit)s FOR UPDATE SKIP LOCKED
       )
     """,
+    follow_clock="""
+      UPDATE records SET not_before = epoch() + greatest(0, not_before - changed_at), changed_at = epoch()
+      WHERE id IN (
+        SELECT id FROM records
+        WHERE destination = %(destination)s AND duty IN ('send', 'ask', 'expire') AND not_before > epoch()
+          AND changed_at > epoch() + 1
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+      )
+    """,
     release="""
       UPDATE records SET state = 'pending', changed_at = epoch(), not_before = epoch()
       WHERE id IN (

@@ -25,6 +25,7 @@ class Queries:
         expire: Make some unsure whose lease is over.
         expire_gone: Make some unsure of owners that are gone.
         stop_asking: Let others ask for some that such owners were asking for.
+        follow_clock: Let some wait from now on that were changed at a moment which is still to come.
         release: Make some of a destination and a state pending.
         release_key: Make one pending.
         withdraw: Take one back that is in a state.
@@ -87,6 +88,7 @@ class Queries:
     expire: str
     expire_gone: str
     stop_asking: str
+    follow_clock: str
     release: str
     release_key: str
     withdraw: str

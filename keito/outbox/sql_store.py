@@ -102,6 +102,10 @@ class SqlStore(SqlWindows, SqlJournal):
         self._in_pieces(self._sql.stop_asking, destination=destination, gone=gone)
         return self._in_pieces(self._sql.expire_gone, destination=destination, gone=gone, quiet=quiet)
 
+    def follow_clock(self, destination: str) -> int:
+        """See `Store.follow_clock`."""
+        return self._in_pieces(self._sql.follow_clock, destination=destination)
+
     def release(
         self, destination: Optional[str], states: Sequence[RecordState], keys: Optional[Sequence[str]] = None
     ) -> int:

@@ -197,6 +197,15 @@ QUERIES = Queries(
           AND owner IN (SELECT value FROM json_each(:gone)) LIMIT :limit
       )
     """,
+    follow_clock="""
+      UPDATE records SET not_before = :now + max(0, not_before - changed_at), changed_at = :now
+      WHERE id IN (
+        SELECT id FROM records
+        WHERE destination = :destination AND duty IN ('send', 'ask', 'expire') AND not_before > :now
+          AND changed_at > :now + 1
+        LIMIT :limit
+      )
+    """,
     release="""
       UPDATE records SET state = 'pending', changed_at = :now, not_before = :now
       WHERE id IN (SELECT id FROM records WHERE destination = :destination AND state = :state LIMIT :limit)

@@ -83,6 +83,13 @@ class Store(Protocol):
         """
         ...
 
+    def follow_clock(self, destination: str) -> int:
+        """Let records that were written before the clock was set back wait from now on; answers how many.
+
+        Else they would wait until the clock has come to where it was.
+        """
+        ...
+
     def release(
         self, destination: Optional[str], states: Sequence[RecordState], keys: Optional[Sequence[str]] = None
     ) -> int:

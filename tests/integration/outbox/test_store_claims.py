@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from keito.outbox import RecordKind, RecordState
+from keito.outbox import RecordKind, RecordState, open_store
 from keito.outbox.stored import Settlement
 
 HERE, THERE = "acc_1@https://app.keito.io", "acc_2@https://app.keito.io"
@@ -273,6 +273,7 @@ def test_the_records_of_a_killed_relay_are_in_doubt_before_its_lease_is_over(sto
     (found,) = store.find(key="a")
     assert found.state == "unsure"
     assert before + 30 <= found.not_before <= store.now() + 30
+    assert store.follow_clock(HERE) == 0  # that is no clock that was set back
     assert (state(store, "b"), state(store, "c")) == ("sending", "sending")
     assert store.settle("killed", [Settlement("a", RecordState.PENDING)]) == 0
 
@@ -290,3 +291,22 @@ def test_what_a_killed_relay_was_asking_for_others_ask_for_at_once(store, record
     assert store.claim_unsure(HERE, "other", 5, 60) == []
     assert store.expire(HERE, 30, lambda owner: owner == "killed") == 0
     assert sorted(keys(store.claim_unsure(HERE, "other", 5, 60))) == ["a", "b"]
+
+
+def test_records_do_not_wait_until_a_clock_that_was_set_back_has_come_to_where_it_was(tmp_path, record, monkeypatch):
+    store = open_store(f"sqlite:///{tmp_path / 'outbox.db'}")
+    store.add([record("sent"), record("in doubt")], HERE)
+    store.claim(HERE, "alive", 1, 60)
+    in_doubt(store, record, record("in doubt"))
+    store.add([record("waits")], HERE)
+    now = time.time
+    monkeypatch.setattr("keito.outbox.sqlite_database.time.time", lambda: now() - 3600)
+    assert store.claim(HERE, "me", 5, 60) == []
+    assert store.follow_clock(HERE) == 3
+    assert store.follow_clock(HERE) == 0
+    assert keys(store.claim(HERE, "me", 5, 60)) == ["waits"]
+    assert keys(store.claim_unsure(HERE, "me", 5, 60)) == ["in doubt"]
+    (sent,) = store.find(key="sent")
+    assert sent.state == "sending"
+    assert sent.not_before <= store.now() + 60  # the lease begins anew
+    store.close()

@@ -192,6 +192,9 @@ def test_a_chore_that_fails_keeps_nobody_from_anything(clock: Clock, caplog: Any
     done: list[str] = []
 
     class Store:
+        def follow_clock(self, destination: str) -> int:
+            return 0
+
         def expire(self, destination: str, quiet: float, is_gone: Any) -> int:
             done.append("expire")
             return 0
