@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Optional
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Optional
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import BaseMessage
 
-from keito.billing import Budget
-from keito.billing.guard import is_stop
 from keito_langchain.handler import KeitoCallbackHandler
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from langchain_core.messages import BaseMessage
+
+    from keito.billing import Budget
 
 
 class KeitoBudgetHandler(BaseCallbackHandler):
@@ -42,6 +44,10 @@ class KeitoBudgetHandler(BaseCallbackHandler):
             raise TypeError(f"the first argument is the KeitoCallbackHandler that bills the run; got {handler!r}")
         if not budgets:
             raise ValueError("give a Budget, such as Budget(max_calls=50)")
+        from dataclasses import replace  # noqa: PLC0415
+
+        from keito.billing import Budget  # noqa: PLC0415 - a program that only imports the handler does without
+
         for budget in budgets:
             if not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"a budget is a keito.billing.Budget; got {budget!r}")
@@ -85,6 +91,8 @@ class KeitoBudgetHandler(BaseCallbackHandler):
         try:
             self._handler.check_budget(run_id, self.budgets)
         except Exception as error:  # only a budget stops the agent
+            from keito.billing.guard import is_stop  # noqa: PLC0415
+
             if is_stop(error):
                 raise
             self._handler.billing.guard.caught("check_budget", error)

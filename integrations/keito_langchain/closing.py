@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timezone
 from typing import Optional, cast
-from uuid import UUID
 from weakref import WeakKeyDictionary, finalize, ref
 
 from keito.billing import AgentBilling
 from keito.metering import LLMCall, NoUsage, RunStatus
-from keito_langchain.nodes import ModelStart, Node, Root
+from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.table import RunTable
 from keito_langchain.usage import Answer
 
@@ -25,8 +24,8 @@ def call_of(
     start: ModelStart, answer: Answer, error: Optional[BaseException] = None, no_usage: Optional[NoUsage] = None
 ) -> LLMCall:
     """The call that began with `start` and ended with `answer`, or with `error`."""
-    response_id = answer.response_id or start.call.response_id
-    start.call.leave(response_id)
+    response_id = answer.response_id or start.response_id
+    start.leave(response_id)
     usage = answer.usage
     return LLMCall(
         start.at,
@@ -58,18 +57,18 @@ def give_up(table: RunTable, root: Root) -> None:
     root.run.inputs = None
 
 
-def leave_open(table: RunTable, run_id: UUID, node: Node) -> None:
+def leave_open(table: RunTable, key: Key, node: Node) -> None:
     """Count what did not end before its root. A model call may still report its usage late."""
     if node.step is not None:
         node.step.settle(again=False)
     if node.model is not None:
         node.root.run.record(call_of(node.model, Answer(), None, NoUsage.UNFINISHED))
-        table.late.add(run_id, node.root.run, node.model)
+        table.late.add(key, node.root.run, node.model)
 
 
 def _leave(table: RunTable, root: Root) -> None:
-    for run_id, node in table.left_open(root):
-        leave_open(table, run_id, node)
+    for key, node in table.left_open(root):
+        leave_open(table, key, node)
 
 
 def _billing_of(root: Root) -> AgentBilling:

@@ -10,6 +10,7 @@ from keito.metering.dialects.langchain import written
 _WRITES = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _INPUTS = {"cache_read", "audio", "image", "text", *_WRITES}
 _OUTPUTS = {"reasoning", "audio", "image", "text"}
+_WHOLE = {int}
 _NOTHING: dict[str, Any] = {}
 
 
@@ -27,9 +28,10 @@ def plain_usage(counted: object) -> Optional[Usage]:
         return None
     taken: Any = given.get("input_tokens")
     made: Any = given.get("output_tokens")
+    total: Any = given.get("total_tokens")
+    values = (taken, made, total, *inputs.values(), *outputs.values())
     known = inputs.keys() <= _INPUTS and outputs.keys() <= _OUTPUTS
-    values = (taken, made, given.get("total_tokens"), *inputs.values(), *outputs.values())
-    if not known or any(type(value) is not int or value < 0 for value in values) or taken + made != values[2]:
+    if not known or {*map(type, values)} != _WHOLE or min(values) < 0 or not total or taken + made != total:
         return None
     five, hour = inputs.get("ephemeral_5m_input_tokens", 0), inputs.get("ephemeral_1h_input_tokens", 0)
     usage = Usage(
@@ -46,4 +48,4 @@ def plain_usage(counted: object) -> Optional[Usage]:
         inputs.get("image", 0),
         outputs.get("image", 0),
     )
-    return usage if usage.total_tokens and usage.problem is None else None
+    return usage if usage.problem is None else None

@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Optional, TypeVar, cast
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, cast
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import LLMResult
-from typing_extensions import Self, Unpack
 
-from keito.billing import AgentBilling, Budget
-from keito.billing.guard import is_stop
-from keito.billing.policy import PolicyFields
-from keito.outbox import FlushReport
 from keito_langchain.graph import told_of_pauses
-from keito_langchain.outcomes import EVENT
 from keito_langchain.pickling import remember, restore
-from keito_langchain.translate import Translator
-from keito_langchain.usage import read_answer
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from langchain_core.documents import Document
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import LLMResult
+    from typing_extensions import Self, Unpack
+
+    from keito.billing import AgentBilling, Budget
+    from keito.billing.policy import PolicyFields
+    from keito.outbox import FlushReport
 
 _Method = TypeVar("_Method", bound=Callable[..., None])
 
 
 def _caught(billing: AgentBilling, where: str, error: Exception) -> None:
     """The agent never breaks. Only a budget may stop it."""
+    from keito.billing.guard import is_stop  # noqa: PLC0415
+
     if is_stop(error):
         raise error
     billing.guard.caught(where, error)
@@ -83,6 +85,10 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     ) -> None:
         if billing is not None and policy_fields:
             raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
+        # Imported here: a program that only imports the handler does not pay for what bills.
+        from keito.billing import AgentBilling  # noqa: PLC0415
+        from keito_langchain.translate import Translator  # noqa: PLC0415
+
         self.billing = AgentBilling(**policy_fields) if billing is None else billing
         self._runs = Translator(self.billing)
         if abandon_after is not None:
@@ -224,8 +230,8 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     ) -> None:
         class_name = _class(serialized)
         name = details.get("name") or class_name
-        node = self._runs.model_started(run_id, parent_run_id, name, metadata, details, class_name, inputs)
-        if node is not None and self.raise_error:
+        is_news = self._runs.model_started(run_id, parent_run_id, name, metadata, details, class_name, inputs)
+        if is_news and self.raise_error:
             self._runs.check_budget(run_id)
 
     @_never_raises
@@ -239,8 +245,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        if name == EVENT:
-            self._runs.custom_event(run_id, data)
+        self._runs.custom_event(run_id, name, data)
 
     @_never_raises
     def on_interrupt(self, event: Any) -> None:
@@ -256,7 +261,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         self, response: LLMResult, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
         try:
-            self._runs.model_ended(run_id, read_answer(response, run_id))
+            self._runs.model_ended(run_id, kwargs.get("tags"), response)
         except Exception as error:
             _caught(self.billing, "on_llm_end", error)
 
@@ -264,39 +269,39 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     def on_llm_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.model_ended(run_id, read_answer(kwargs.get("response"), run_id), error)
+        self._runs.model_ended(run_id, kwargs.get("tags"), kwargs.get("response"), error)
 
     @_never_raises
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
-        self._runs.ended(run_id, result=outputs)
+        self._runs.ended(run_id, kwargs.get("tags"), result=outputs)
 
     @_never_raises
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
-        self._runs.ended(run_id, result=output)
+        self._runs.ended(run_id, kwargs.get("tags"), result=output)
 
     @_never_raises
     def on_retriever_end(
         self, documents: Sequence[Document], *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.ended(run_id)
+        self._runs.ended(run_id, kwargs.get("tags"))
 
     @_never_raises
     def on_chain_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.ended(run_id, error)
+        self._runs.ended(run_id, kwargs.get("tags"), error)
 
     @_never_raises
     def on_tool_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.ended(run_id, error)
+        self._runs.ended(run_id, kwargs.get("tags"), error)
 
     @_never_raises
     def on_retriever_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.ended(run_id, error)
+        self._runs.ended(run_id, kwargs.get("tags"), error)
 
 
 def _name(serialized: Optional[dict[str, Any]], details: dict[str, Any]) -> Optional[str]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import threading
-from contextvars import ContextVar
-from typing import Any, Optional, cast
+from typing import TYPE_CHECKING, Any, Optional, cast
 
-from typing_extensions import Unpack
-
-from keito.billing import AgentBilling
-from keito.billing.policy import PolicyFields
 from keito_langchain.handler import KeitoCallbackHandler
+
+if TYPE_CHECKING:
+    from contextvars import ContextVar
+
+    from typing_extensions import Unpack
+
+    from keito.billing import AgentBilling
+    from keito.billing.policy import PolicyFields
 
 VARIABLE = "KEITO_LANGCHAIN"
 _OFF = {"", "0", "false", "no", "off"}
-
-_log = logging.getLogger("keito.billing")
 
 
 class _Switch:
@@ -49,7 +49,9 @@ class _Switch:
         try:
             self.handler = KeitoCallbackHandler()
         except Exception as error:  # the agent never breaks
-            _log.error("%s is set, but nothing is billed: %s", VARIABLE, error)
+            import logging  # noqa: PLC0415
+
+            logging.getLogger("keito.billing").error("%s is set, but nothing is billed: %s", VARIABLE, error)
 
 
 _switch = _Switch()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from typing import Optional
-from uuid import UUID
 
 from keito.metering import AgentRun
-from keito_langchain.nodes import ModelStart
+from keito_langchain.nodes import Key, ModelStart
 
 _GRACE_NS = 60 * 10**9
 """How long an ended run takes late calls."""
@@ -25,23 +24,23 @@ class LateCalls:
 
     def forget(self) -> None:
         """Forget all calls."""
-        self._calls: dict[UUID, tuple[int, AgentRun, ModelStart]] = {}
+        self._calls: dict[Key, tuple[int, AgentRun, ModelStart]] = {}
         self._lock = threading.Lock()
 
-    def add(self, run_id: UUID, run: AgentRun, start: ModelStart) -> None:
+    def add(self, key: Key, run: AgentRun, start: ModelStart) -> None:
         """A run has ended without this call."""
         now = time.monotonic_ns()
         with self._lock:
-            self._calls[run_id] = (now + _GRACE_NS, run, start)
+            self._calls[key] = (now + _GRACE_NS, run, start)
             for known, (until, _, _) in list(self._calls.items()):
                 if until > now and len(self._calls) <= _LIMIT:
                     break  # the oldest come first
                 del self._calls[known]
 
-    def take(self, run_id: UUID) -> Optional[tuple[AgentRun, ModelStart]]:
+    def take(self, key: Key) -> Optional[tuple[AgentRun, ModelStart]]:
         """The ended run, and the start, of a call."""
         if not self._calls:
             return None
         with self._lock:
-            found = self._calls.pop(run_id, None)
+            found = self._calls.pop(key, None)
         return None if found is None else found[1:]

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Optional
-from uuid import UUID
+from typing import Any, Optional
 
 from keito.metering import AgentRun
 from keito.metering.framework_call import FrameworkCall
 from keito_langchain.steps import StepRun
 
+Key = Hashable
+"""What stands for an open LangChain run: the number of its id, which is hashed faster, while only one has that id."""
 
-@dataclass(slots=True)
-class ModelStart:
+
+class ModelStart(FrameworkCall):
     """What the start of a model call told. Its end brings no metadata, so this is kept.
+
+    It also tells metered clients below that the call is reported here.
 
     Attributes:
         provider: Who is asked.
         model: The requested model.
         batch_size: How many prompts were asked together.
         at: When.
-        call: Tells metered clients below that this call is reported here.
     """
+
+    __slots__ = ("at", "batch_size", "model", "provider")
 
     provider: Optional[str]
     model: Optional[str]
     batch_size: int
     at: datetime
-    call: FrameworkCall
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ class Root:
     Attributes:
         run: What gets billed.
         name: The name of the LangChain run.
-        run_id: Its id.
+        key: By which the table has it.
         open: Those inside it that have not ended, the oldest first.
         paused: LangGraph stopped it to wait for somebody.
         began_ns: When it began, by `time.perf_counter_ns`.
@@ -48,8 +52,8 @@ class Root:
 
     run: AgentRun
     name: Optional[str]
-    run_id: UUID
-    open: dict[UUID, None] = field(default_factory=dict[UUID, None])
+    key: Key
+    open: dict[Key, None] = field(default_factory=dict[Key, None])
     paused: bool = False
     began_ns: int = field(default_factory=time.perf_counter_ns)
     heard_ns: int = field(default_factory=time.perf_counter_ns)
@@ -62,6 +66,7 @@ class Node:
     Attributes:
         root: What it belongs to.
         run: Where its code logs outcomes to: the run of the root, or of the graph's step that it is a part of.
+        told: The metadata that its start told, which are an object of its own in each run.
         is_root: Whether its end is the end of the root.
         step: What is logged in it, if it is a step of a graph.
         model: What is known of the model call, if it is one.
@@ -71,6 +76,7 @@ class Node:
 
     root: Root
     run: AgentRun
+    told: Any = None
     is_root: bool = False
     step: Optional[StepRun] = None
     model: Optional[ModelStart] = None

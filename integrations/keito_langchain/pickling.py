@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+import os
 from typing import Any, Optional
-from uuid import uuid4
 from weakref import WeakValueDictionary
 
 _handlers: WeakValueDictionary[str, Any] = WeakValueDictionary()
@@ -12,7 +11,7 @@ _handlers: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 def remember(handler: Any) -> str:
     """A name by which copies of the handler that come back from another process find it again."""
-    name = uuid4().hex
+    name = os.urandom(16).hex()
     _handlers[name] = handler
     return name
 
@@ -28,6 +27,8 @@ def restore(kind: type, name: str, fields: Optional[dict[str, Any]]) -> Any:
     if found is not None:
         return found
     if fields is None:
+        import pickle  # noqa: PLC0415 - loaded by whoever restores
+
         raise pickle.UnpicklingError(
             f"this {kind.__name__} bills through an AgentBilling of another process; make one here, or make handlers "
             "of policy fields, which may be sent to other processes"

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from heapq import nsmallest
-from typing import Optional
+from typing import Any, Optional
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -16,8 +16,9 @@ from keito.metering import AgentRun, current_run
 from keito.metering.current import enter_run, leave_run
 from keito_langchain.context import enclosing_run_id
 from keito_langchain.late import LateCalls
-from keito_langchain.nodes import ModelStart, Node, Root
+from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.steps import StepRun
+from keito_langchain.twins import Twins
 
 _FALLBACKS = "RunnableWithFallbacks"
 
@@ -26,6 +27,11 @@ OPEN_LIMIT = 10_000
 
 StartRun = Callable[[Optional[AgentRun]], AgentRun]
 """Starts the run of a root, inside the run that is given."""
+
+
+def key_of(run_id: UUID) -> Key:
+    """What an id is hashed by."""
+    return run_id.int if type(run_id) is UUID else run_id  # LangChain takes any object for one
 
 
 class RunTable:
@@ -45,7 +51,8 @@ class RunTable:
 
     def forget(self) -> None:
         """Forget everything."""
-        self._nodes: dict[UUID, Node] = {}
+        self._nodes: dict[Key, Node] = {}
+        self._twins = Twins(self._nodes)
         self._roots: dict[str, Root] = {}
         self._lock = threading.Lock()
         self.late.forget()
@@ -62,74 +69,92 @@ class RunTable:
 
     def find(self, run_id: Optional[UUID]) -> Optional[Node]:
         """An open LangChain run."""
-        return None if run_id is None else self._nodes.get(run_id)
+        return None if run_id is None else self._nodes.get(self._key(run_id))
+
+    def admit(self, run_id: UUID, told: Any) -> Optional[Key]:
+        """The key of a run whose start is reported; `None` if it was reported before.
+
+        Args:
+            run_id: Its id.
+            told: Its metadata. All handlers of a run are told of it with the same object, and no other run has that.
+        """
+        key = key_of(run_id)
+        return self._twins.admit(key, told) if key in self._nodes else key
 
     def start(
         self,
-        run_id: UUID,
+        key: Key,
         parent_id: Optional[UUID],
         name: Optional[str],
         start_run: StartRun,
         *,
+        told: Any = None,
         model: Optional[ModelStart] = None,
         is_step: bool = False,
-    ) -> Optional[Node]:
+    ) -> Node:
         """A LangChain run has started.
 
         Args:
-            run_id: Its id.
+            key: By which it is admitted.
             parent_id: The id of the run around it. An id that is unknown here is no parent: this is a root then.
             name: Its name.
             start_run: Starts what is billed, if this is a root.
+            told: Its metadata.
             model: What is known of it as a model call.
             is_step: Whether it is a step of a graph.
-
-        Returns:
-            What it is, unless it is known already.
         """
-        if run_id in self._nodes:
-            return None
-        around = self._nodes.get(parent_id) if parent_id is not None else None
-        around = around or self._around(name)
-        node = self._root(run_id, name, start_run) if around is None else Node(around.root, around.run)
+        around = self.find(parent_id) or self._around(name)
+        node = self._root(key, name, start_run) if around is None else Node(around.root, around.run)
         if is_step:
             node.step = node.run = StepRun(node.run)
-        node.model = model
+        node.told, node.model = told, model
+        root = node.root
         with self._lock:
-            self._nodes[run_id] = node
+            self._nodes[key] = node
             if not node.is_root:
-                node.root.open[run_id] = None
-        node.root.heard_ns = time.perf_counter_ns()
+                root.open[key] = None
+        root.heard_ns = time.perf_counter_ns()
         # A model has no code of the user's. All other code must find its run, also where LangChain starts it in a
         # context that the code does not see (`abatch`).
         if model is None and current_run() is not node.run:
             node.outer, node.entered = enter_run(node.run), True
         return node
 
-    def end(self, run_id: UUID) -> Optional[Node]:
-        """A LangChain run has ended; answers what it was, or `None` if that is known or it never started here."""
+    def end(self, run_id: UUID, told: Any = None) -> Optional[Node]:
+        """A LangChain run has ended; answers what it was, or `None` if that is known or it never started here.
+
+        Args:
+            run_id: Its id.
+            told: Its tags, which are an object of its own likewise.
+        """
+        key = key_of(run_id)
+        if self._twins:
+            key = self._twins.ending(key, told)
         with self._lock:
-            node = self._nodes.pop(run_id, None)
+            node = self._nodes.pop(key, None)
             if node is None:
                 return None
             root = node.root
             if node.is_root:
                 self._roots.pop(root.run.uid, None)
             else:
-                root.open.pop(run_id, None)
+                root.open.pop(key, None)
+            if self._twins:
+                self._twins.forget(key)
         root.heard_ns = time.perf_counter_ns()
         if node.entered:
             outer = node.outer
             leave_run(node.run, outer if outer is not None and outer.is_open else None)
         return node
 
-    def left_open(self, root: Root) -> list[tuple[UUID, Node]]:
+    def left_open(self, root: Root) -> list[tuple[Key, Node]]:
         """Forget a root and what is open in it, itself included if it has not ended; answers what that is."""
         with self._lock:
             self._roots.pop(root.run.uid, None)
-            open_ids = (root.run_id, *root.open)
-            left = [(run_id, node) for run_id in open_ids if (node := self._nodes.pop(run_id, None)) is not None]
+            left = [(key, node) for key in (root.key, *root.open) if (node := self._nodes.pop(key, None)) is not None]
             root.open.clear()
+            for key, _ in left:
+                self._twins.forget(key)
         return left
 
     def silent(self, nanoseconds: int) -> list[Root]:
@@ -145,19 +170,24 @@ class RunTable:
         with self._lock:  # some more than needed: the search takes a while, and there may be a next one soon
             return nsmallest(OPEN_LIMIT // 100 + 1, self._roots.values(), key=lambda root: root.heard_ns)
 
-    def surplus_of(self, root: Root) -> Optional[tuple[UUID, Node]]:
+    def surplus_of(self, root: Root) -> Optional[tuple[Key, Node]]:
         """The oldest LangChain run inside a root where there are too many."""
         if len(root.open) <= OPEN_LIMIT:
             return None
         with self._lock:
-            run_id = next(iter(root.open))
-            del root.open[run_id]
-            return run_id, self._nodes.pop(run_id)
+            key = next(iter(root.open))
+            del root.open[key]
+            self._twins.forget(key)
+            return key, self._nodes.pop(key)
 
-    def _root(self, run_id: UUID, name: Optional[str], start_run: StartRun) -> Node:
+    def _key(self, run_id: UUID) -> Optional[Key]:
+        key = key_of(run_id)
+        return self._twins.which(key) if self._twins else key
+
+    def _root(self, key: Key, name: Optional[str], start_run: StartRun) -> Node:
         # Without the lock: choosing the policy is the user's code.
         run = start_run(self._block_around())
-        root = Root(run, name, run_id)
+        root = Root(run, name, key)
         with self._lock:
             self._roots[run.uid] = root
         return Node(root, run, is_root=True)
@@ -175,7 +205,7 @@ class RunTable:
         run = current_run()
         root = None if run is None else self._roots.get(run.uid)
         is_around = root is not None and root.name == _FALLBACKS and name != _FALLBACKS
-        return self.find(root.run_id) if root is not None and is_around else None
+        return self._nodes.get(root.key) if root is not None and is_around else None
 
     def _block_around(self) -> Optional[AgentRun]:
         """The run around this code, if it is no LangChain run: a root is a part of it then."""

@@ -9,18 +9,19 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 from uuid import UUID
 
+from langchain_core.outputs import LLMResult
+
 from keito.billing import AgentBilling, Budget
 from keito.billing.account import RunAccount
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
-from keito.metering.framework_call import FrameworkCall
 from keito_langchain import graph
 from keito_langchain.closing import call_of, close, give_up, leave_open, watch_of
 from keito_langchain.nodes import ModelStart, Node, Root
-from keito_langchain.outcomes import outcome_of
+from keito_langchain.outcomes import EVENT, outcome_of
 from keito_langchain.routing import agent_of, fields_of
 from keito_langchain.steps import is_step
-from keito_langchain.table import RunTable, table_of
-from keito_langchain.usage import Answer
+from keito_langchain.table import RunTable, key_of, table_of
+from keito_langchain.usage import Answer, read_answer
 
 _log = logging.getLogger("keito.billing")
 
@@ -70,13 +71,14 @@ class Translator:
             tags: Of its config.
             uses: What it is a use of, if that is counted.
         """
+        key = self._table.admit(run_id, metadata)
+        if key is None:
+            return
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
             return self._start(around, name, metadata, inputs)
 
-        node = self._table.start(run_id, parent_id, name, start_run, is_step=is_step(tags))
-        if node is None:
-            return
+        node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags))
         if uses is not None:
             node.root.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
         self._opened(node)
@@ -90,17 +92,18 @@ class Translator:
         details: Mapping[str, Any],
         class_name: Optional[str] = None,
         inputs: Any = None,
-    ) -> Optional[Node]:
-        """A model is about to be called; answers what it is, unless that is known already."""
+    ) -> bool:
+        """A model is about to be called; answers whether that is news."""
+        key = self._table.admit(run_id, metadata)
+        if key is None:
+            return False
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
             return self._start(around, name, metadata, inputs)
 
         start = _model_start(metadata or {}, details, class_name)
-        node = self._table.start(run_id, parent_id, name, start_run, model=start)
-        if node is not None:
-            self._opened(node)
-        return node
+        self._opened(self._table.start(key, parent_id, name, start_run, told=metadata, model=start))
+        return True
 
     def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
         """Stop a model call that a budget forbids. LangChain reports no end of a call that it didn't make.
@@ -123,30 +126,43 @@ class Translator:
                 self._left(node, error)
             raise
 
-    def model_ended(self, run_id: UUID, answer: Answer, error: Optional[BaseException] = None) -> None:
+    def model_ended(
+        self, run_id: UUID, tags: Any, response: Optional[LLMResult], error: Optional[BaseException] = None
+    ) -> None:
         """A model has answered or failed."""
-        node = self._table.end(run_id)
+        node = self._table.end(run_id, tags)
+        answer = self._read(response, run_id)
         if node is None:
             self._ended_late(run_id, answer, error)
             return
-        start = node.model
-        # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
-        if start is not None and not (answer.counted_elsewhere and start.batch_size > 1):
-            call = call_of(start, answer, error)
-            node.root.run.record(call)
-            self._warn_if_uncounted(call)
-        self._left(node, error)
+        try:
+            start = node.model
+            # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
+            if start is not None and not (answer.counted_elsewhere and start.batch_size > 1):
+                call = call_of(start, answer, error)
+                node.root.run.record(call)
+                if call.usage is None:
+                    self._warn_uncounted(call)
+        finally:
+            self._left(node, error)
+
+    def _read(self, response: Optional[LLMResult], run_id: UUID) -> Answer:
+        try:
+            return read_answer(response, run_id)
+        except Exception as error:  # a provider's package may put anything there: the call has an unknown cost then
+            self._billing.guard.caught("read_answer", error)
+            return Answer(started=True)
 
     def _ended_late(self, run_id: UUID, answer: Answer, error: Optional[BaseException]) -> None:
-        late = self._table.late.take(run_id)
+        late = self._table.late.take(key_of(run_id))
         # That it had not ended is billed already; only tokens are news.
         if late is not None and answer.usage is not None:
             run, start = late
             run.record(call_of(start, answer, error))
 
-    def ended(self, run_id: UUID, error: Optional[BaseException] = None, *, result: Any = None) -> None:
+    def ended(self, run_id: UUID, tags: Any, error: Optional[BaseException] = None, *, result: Any = None) -> None:
         """A chain, graph, tool or retriever has ended."""
-        node = self._table.end(run_id)
+        node = self._table.end(run_id, tags)
         if node is not None:
             if node.is_root and error is None:
                 node.root.run.set_result(result)
@@ -158,8 +174,10 @@ class Translator:
         if node is not None:
             node.root.paused = paused
 
-    def custom_event(self, run_id: UUID, data: Any) -> None:
-        """An outcome was dispatched as an event."""
+    def custom_event(self, run_id: UUID, name: str, data: Any) -> None:
+        """An event was dispatched, which may be an outcome."""
+        if name != EVENT:
+            return
         node = self._table.find(run_id)
         run = current_run() if node is None else node.run
         outcome = outcome_of(data)
@@ -192,12 +210,12 @@ class Translator:
         root = node.root
         if node.step is not None:
             node.step.settle(again=graph.is_interrupt(error))
-        if graph.is_pause(error):
+        if error is not None and graph.is_pause(error):
             root.paused = True
         if node.is_root:
             close(self._table, root, _status(root, error))
 
-    def _warn_if_uncounted(self, call: LLMCall) -> None:
+    def _warn_uncounted(self, call: LLMCall) -> None:
         if call.no_usage is NoUsage.NOT_REPORTED and not call.cached and not self._table.warned:
             self._table.warned = True
             _log.warning("Model %s reported no token usage, so its cost is not known. %s", call.model, _HINT)
@@ -210,7 +228,9 @@ def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_nam
     if provider == (class_name or "").lower():
         provider = None  # LangChain makes it up from the class where the class doesn't say
     batch_size = details.get("batch_size") or 1
-    return ModelStart(provider, model, batch_size, datetime.now(timezone.utc), FrameworkCall.enter(batch_size))
+    start = ModelStart.enter(batch_size)
+    start.provider, start.model, start.batch_size, start.at = provider, model, batch_size, datetime.now(timezone.utc)
+    return start
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:

@@ -14,7 +14,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
 from keito import Keito
-from keito.billing import AgentBilling, BillingPolicy
+from keito.billing import AgentBilling, BillingPolicy, Budget
+from keito.billing.exceeded import KeitoBudgetExceeded
 from keito.metering import AgentRun, NoUsage
 from keito.metering.wrappers import meter
 from keito.sandbox import SandboxServer
@@ -153,3 +154,19 @@ def test_prompts_that_are_asked_together(make: Any, stub: Stub, recorded: Any, s
             model.generate(messages, **config)
 
     assert [call.usage for call in recorded(use)] == [CHAT] * 3
+
+
+def test_a_start_that_is_reported_twice_leaves_the_clients_budget_in_force(
+    model: Any, keito_sandbox: SandboxServer, keito_client: Keito
+) -> None:
+    budget = Budget(max_calls=2, stop=True)
+    policy = BillingPolicy(keito_sandbox.project_id, keito_sandbox.task_id, budget=budget)
+    billing = AgentBilling(policy, keito_client)
+    handler = KeitoCallbackHandler(billing)
+    with billing.run("spends") as run:
+        model.invoke("hi", {"callbacks": [handler, handler, KeitoCallbackHandler(billing)]})
+        model.root_client.chat.completions.create(**ASK)
+        with pytest.raises(KeitoBudgetExceeded):
+            model.root_client.chat.completions.create(**ASK)
+    assert [call.usage for call in run.calls] == [CHAT, CHAT]
+    billing.close()
