@@ -39,11 +39,13 @@ def delivery_for(
 
     Raises:
         KeitoAuthError: There are no credentials.
-        ValueError: The URL is none, or `deliver` is none of the three.
+        ValueError: The URL is none, or `deliver` is none of the three, or there are hooks without an outbox.
         OutboxError: The store cannot be opened.
     """
     url = outbox or default_url()
     if url.lower().startswith("direct:"):
+        if on_delivered is not None or on_dead is not None:
+            raise ValueError("on_delivered and on_dead need an outbox, which direct:// is not")
         return (
             DirectDelivery(_checked(client), raises=True) if client is not None else _OwnDelivery(_made(), raises=True)
         )

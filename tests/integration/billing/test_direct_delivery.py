@@ -169,3 +169,8 @@ def test_what_integrations_call_never_raises(by_hand: AgentBilling, keito_sandbo
     by_hand.finish(by_hand.start(name="work"))
     assert by_hand.send(0) == FlushReport(held=1)
     assert by_hand.guard.count == 0
+
+
+def test_hooks_without_an_outbox_are_refused(policy: BillingPolicy, keito_client: Keito) -> None:
+    with pytest.raises(ValueError, match="need an outbox"):
+        AgentBilling(policy, keito_client, outbox="direct://", on_dead=print)
