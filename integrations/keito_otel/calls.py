@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
@@ -13,6 +14,8 @@ from keito.metering.dialects import otel
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+_FREE = '"total_cost": 0'
 
 _STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 """Who stopped listening may be charged for an answer that nobody saw."""
@@ -51,6 +54,7 @@ def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:
         response_id=report.response_id,
         operation=report.operation,
         partial=error is not None and report.usage is not None,
+        cached=_is_cached(about),
     )
 
 
@@ -66,6 +70,21 @@ def error_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[str]:
 def is_stop(error: Optional[str]) -> bool:
     """Whether somebody stopped the work, so that it did not fail by itself."""
     return error in _STOPPED
+
+
+def _is_cached(about: Mapping[str, Any]) -> bool:
+    """Whether LangChain's cache answered. It repeats the usage of the first call, with a `total_cost` of 0.
+
+    Only the answer that OpenInference puts into the span tells. Nothing else in it is looked at.
+    """
+    answer = about.get("output.value")
+    if not isinstance(answer, str) or _FREE not in answer:
+        return False
+    try:
+        messages = [one["message"]["kwargs"] for row in json.loads(answer)["generations"] for one in row]
+        return bool(messages) and all(message["usage_metadata"]["total_cost"] == 0 for message in messages)
+    except (ValueError, LookupError, TypeError, RecursionError):  # of somebody else
+        return False
 
 
 def _no_usage(error: Optional[str]) -> NoUsage:

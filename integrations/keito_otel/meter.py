@@ -10,9 +10,10 @@ from typing import Any, Optional
 
 from keito.metering import AgentRun, LLMCall, NoUsage
 from keito.metering.answers import is_specific
+from keito.metering.dialects import otel
 from keito.metering.framework_call import FrameworkCall
 from keito_otel.calls import call_of, moment
-from keito_otel.nodes import Node, SpanCall
+from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import Role, role_of
 
 _IDS_KEPT = 4096
@@ -38,6 +39,8 @@ class CallMeter:
         """A span has ended."""
         if node.call is not None:
             node.call.leave()
+        if node.role is Role.WORK and node.root.sums is None and otel.span_usage(about) is not None:
+            node.root.sums = call_of(node.span, about)
         call = call_of(node.span, about) if node.role is Role.INFERENCE else None
         if call is None:
             self._record_held(node)
@@ -63,6 +66,12 @@ class CallMeter:
         for node in open_calls:
             if id(node) not in outer and node.above is None:
                 self._record(node, _unfinished(node))
+
+    def sums_only(self, root: Root) -> None:
+        """The root has ended. Where only its agents counted, and no model call is known, that is no zero either."""
+        run = root.run
+        if run is not None and run.root is run and root.sums is not None and not run.calls:
+            run.record(replace(root.sums, usage=None, no_usage=NoUsage.NOT_REPORTED, response_id=None, partial=False))
 
     def _record_held(self, node: Node) -> None:
         """Count a call without usage that nobody else reported. One that failed costs nothing."""

@@ -34,6 +34,7 @@ class Root:
         session: The conversation that spans inside name.
         agent: The agent that they name.
         embeddings: When those began that spans reported.
+        sums: What the first agent in it counted of its calls, as if it were one.
         ended: Whether the root's span has ended.
     """
 
@@ -50,6 +51,7 @@ class Root:
     session: Optional[str] = None
     agent: Optional[str] = None
     embeddings: set[datetime] = field(default_factory=set[datetime])
+    sums: Optional[LLMCall] = None
     ended: bool = False
 
 

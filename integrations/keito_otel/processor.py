@@ -136,6 +136,7 @@ class KeitoSpanProcessor(SpanProcessor):
             self.billing.guard.caught("read", error)
         if is_root:
             self._meter.unfinished(self._table.close(node.root))
+            self._meter.sums_only(node.root)
             self._runs.finish(node.root, span, about)
         self._runs.leave(node)
 
@@ -160,6 +161,7 @@ class KeitoSpanProcessor(SpanProcessor):
     def _give_up(self, root: Root) -> None:
         try:
             self._meter.unfinished(self._table.close(root, waits=False))
+            self._meter.sums_only(root)
             self._runs.abandon(root)
         except Exception as error:  # nobody waits for it
             self.billing.guard.caught("expire", error)

@@ -12,8 +12,9 @@ from keito import telemetry
 from keito.billing import AgentBilling
 from keito.metering import AgentRun, RunStatus, current_run
 from keito.metering.current import enter_run, leave_run
+from keito.metering.framework_call import FrameworkCall
 from keito_otel.calls import error_of, is_stop, moment
-from keito_otel.nodes import Node, Root
+from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import is_of_agents
 from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
 
@@ -52,7 +53,7 @@ class RunKeeper:
             return
         with self._lock:
             if root.run is None:
-                root.is_double = self._is_claimed(root)
+                root.is_double = self._is_claimed(root) or self._is_anothers(root, node)
                 if not root.is_double:
                     self._start(root, node)
 
@@ -143,6 +144,15 @@ class RunKeeper:
         assert context is not None
         claim = (context.trace_id, context.span_id, self._billing.policy.project_id)
         return _claims.setdefault(claim, root) is not root
+
+    def _is_anothers(self, root: Root, node: Node) -> bool:
+        """Whether the root lies in a model call that is a run of another integration, by itself.
+
+        The callback handler of LangChain does not make such a run the current one.
+        """
+        call = FrameworkCall.current()
+        is_reported = call is not None and not isinstance(call, SpanCall)
+        return is_reported and root.span is node.span and self._billing.around() is None
 
     def _around(self, root: Root) -> Optional[AgentRun]:
         """The run whose part this one is: a block of the program, another integration's, or another framework's.

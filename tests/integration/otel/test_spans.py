@@ -73,6 +73,15 @@ def test_sums_of_openinference_are_not_added(tracing: Tracing, kind: str) -> Non
     assert tracing.bill().tokens == [(1000, 100)]
 
 
+def test_sums_of_an_agent_whose_model_calls_have_no_spans_are_flagged_and_not_free(tracing: Tracing) -> None:
+    session = {"gen_ai.operation.name": "bidi_session", "gen_ai.request.model": "nova-sonic"}
+    with tracing.tracer("strands").start_as_current_span("bidi_session", attributes=session) as span:
+        span.set_attributes(usage(9000, 900))
+    found = tracing.bill()
+    assert found.expenses == []
+    assert found.facts["unpriced"] == [{"model": "nova-sonic", "reason": "not reported", "calls": 1}]
+
+
 def test_the_span_of_a_client_inside_the_span_of_a_framework_counts_once(tracing: Tracing) -> None:
     tracer, client = tracing.tracer("pydantic-ai"), tracing.tracer("opentelemetry.instrumentation.openai_v2")
     with tracer.start_as_current_span("chat", attributes=CHAT) as framework:

@@ -111,6 +111,21 @@ def test_the_span_of_a_client_tells_the_integration_above_the_id_of_the_answer(
     assert tracing.bill().tokens == [(1000, 100)]
 
 
+def test_a_span_in_a_model_call_that_is_a_run_of_another_integration_is_no_run(
+    tracing: Tracing, billing: AgentBilling
+) -> None:
+    run = billing.start("ChatOpenAI")  # as the callback handler does: the run is not the current one
+    call = FrameworkCall.enter()
+    chat(tracing.tracer())
+    call.leave()
+    run.record_llm_call(model="gpt-5-mini", input_tokens=1000, output_tokens=100)
+    billing.finish(run)
+    chat(tracing.tracer())  # and the next one is
+    found = tracing.bill()
+    assert sorted(str(entry.notes) for entry in found.time) == ["ChatOpenAI", "chat"]
+    assert found.tokens == [(1000, 100)] * 2
+
+
 def test_embeddings_that_a_metered_client_recorded_count_once(tracing: Tracing, billing: AgentBilling) -> None:
     from datetime import datetime, timezone
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from keito_langchain import KeitoCallbackHandler
+from langchain_core.caches import InMemoryCache
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_openai import ChatOpenAI
 from openinference.instrumentation.langchain import LangChainInstrumentor
@@ -131,6 +132,19 @@ def test_the_very_first_model_call_of_a_process_counts_once(
     instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
     asyncio.run(ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback").ainvoke("hi"))
     assert tracing.bill().tokens == [(1000, 100)]
+
+
+@pytest.mark.parametrize("configured", WAYS, indirect=True)
+def test_answers_of_langchains_cache_are_not_billed(configured: tuple[Tracing, Any], stub: Stub) -> None:
+    tracing, config = configured
+    model = ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback", cache=InMemoryCache())
+    for _ in range(2):
+        model.invoke("hi", config)
+    for handler in config["callbacks"]:
+        assert handler.flush().complete
+    found = tracing.bill()
+    assert (len(stub.bodies), len(found.time)) == (1, 2)
+    assert [expense.metadata["model"]["tokens_in"] for expense in found.expenses] == [1000]
 
 
 @pytest.mark.parametrize("configured", ["spans"], indirect=True)
