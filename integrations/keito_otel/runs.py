@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 _UNATTACHED = frozenset({"openinference.instrumentation.openai_agents"})
 """Their roots start where an agent is asked for, which need not be where it runs."""
 
+_log = logging.getLogger("keito.billing")
+
 _VERSION = re.compile(r"\.v\d+$")
 
 _roots: WeakValueDictionary[str, Root] = WeakValueDictionary()
 """The roots of all processors, by the uid of their run."""
 
 _claims: WeakValueDictionary[tuple[int, int, object], Root] = WeakValueDictionary()
-"""The same by their span and the project: a second processor for the same one bills nothing."""
+"""The same by their span and the account: a second processor for the same one bills nothing."""
 
 
 class RunKeeper:
@@ -45,6 +48,7 @@ class RunKeeper:
     def __init__(self, billing: AgentBilling) -> None:
         self._billing = billing
         self._lock = threading.RLock()
+        self._has_warned = False
 
     def begin(self, node: Node) -> None:
         """There is work of an agent in the root of this span: from now on it is a run."""
@@ -142,8 +146,23 @@ class RunKeeper:
     def _is_claimed(self, root: Root) -> bool:
         context = root.span.get_span_context()
         assert context is not None
-        claim = (context.trace_id, context.span_id, self._billing.policy.project_id)
-        return _claims.setdefault(claim, root) is not root
+        account = self._billing.account
+        place = account if isinstance(account, str) else id(account)
+        first = _claims.setdefault((context.trace_id, context.span_id, place), root)
+        if first is not root and first.run is not None and not self._has_warned:
+            self._has_warned = True
+            self._warn_of(first.run)
+        return first is not root
+
+    def _warn_of(self, run: AgentRun) -> None:
+        owner, mine = run.owner, self._billing.policy.project_id
+        theirs = owner.policy.project_id if isinstance(owner, AgentBilling) else None
+        if theirs != mine:
+            _log.warning(
+                "A KeitoSpanProcessor before this one bills the same spans, to project %s; nothing of them goes to %s",
+                theirs,
+                mine,
+            )
 
     def _is_anothers(self, root: Root, node: Node) -> bool:
         """Whether the root lies in a model call that is a run of another integration, by itself.

@@ -176,14 +176,14 @@ class AgentBilling(Correcting):
         """The open run around this code that goes to the same account of Keito: the parent of a run that starts now."""
         run = current_run()
         owner = run.owner if run is not None else None
-        is_near = isinstance(owner, AgentBilling) and (owner is self or owner._account == self._account)
+        is_near = isinstance(owner, AgentBilling) and (owner is self or owner.account == self.account)
         return run if is_near else None
 
     def is_same(self, other: AgentBilling) -> bool:
         """Whether both bill the same work in the same way to the same account, so that only one of them may."""
         if other is self:
             return True
-        return self.policy == other.policy and self._resolve == other._resolve and self._account == other._account
+        return self.policy == other.policy and self._resolve == other._resolve and self.account == other.account
 
     def finish(
         self, run: AgentRun, status: RunStatus = RunStatus.COMPLETED, *, elapsed_ns: Optional[int] = None
@@ -280,7 +280,8 @@ class AgentBilling(Correcting):
         self._delivery.close()
 
     @property
-    def _account(self) -> object:
+    def account(self) -> object:
+        """Which account of Keito the records go to, as something to compare."""
         return getattr(self._delivery, "destination", self._delivery)
 
     def _is_part_of(self, run: AgentRun) -> bool:

@@ -13,6 +13,7 @@ from keito import Keito
 from keito.billing import AgentBilling
 from keito.metering import current_run, record_llm_call
 from keito.metering.framework_call import FrameworkCall
+from keito.outbox import FlushReport
 
 from .conftest import AGENT, CHAT, Tracing, usage
 
@@ -155,6 +156,47 @@ def test_two_processors_bill_a_span_once(traced: Any, billing: AgentBilling, kei
     with tracer.start_as_current_span("POST"), tracer.start_as_current_span("agent", attributes=AGENT):
         chat(tracer)
     assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_two_processors_for_two_projects_bill_a_span_once_and_say_so(
+    traced: Any, billing: AgentBilling, keito_client: Keito, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dataclasses import replace
+
+    from keito_otel import KeitoSpanProcessor
+
+    tracing, policy = traced(), replace(billing.policy, project_id="another")
+    tracing.provider.add_span_processor(KeitoSpanProcessor(AgentBilling(policy, keito_client)))
+    with tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+        chat(tracing.tracer())
+    assert tracing.bill().tokens == [(1000, 100)]
+    assert "to project proj_support; nothing of them goes to another" in caplog.text
+
+
+def test_two_processors_for_two_accounts_bill_a_span_to_each(traced: Any, billing: AgentBilling) -> None:
+    from keito_otel import KeitoSpanProcessor
+
+    class Elsewhere:
+        destination = "https://staging.example acc_other"
+
+        def __init__(self) -> None:
+            self.records: list[Any] = []
+
+        def deliver(self, records: Any) -> None:
+            self.records += records
+
+        def flush(self, timeout: float = 10.0) -> FlushReport:
+            return FlushReport()
+
+        def close(self) -> None:
+            pass
+
+    tracing, other = traced(), Elsewhere()
+    tracing.provider.add_span_processor(KeitoSpanProcessor(AgentBilling(billing.policy, delivery=other)))
+    with tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+        chat(tracing.tracer())
+    assert tracing.bill().tokens == [(1000, 100)]
+    assert sorted(record.kind for record in other.records) == ["expense", "time_entry"]
 
 
 def test_the_context_is_as_it_was_afterwards(tracing: Tracing, billing: AgentBilling) -> None:
