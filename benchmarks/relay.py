@@ -76,7 +76,7 @@ def send(url: str, server: str, records: int) -> None:
 
     began = time.perf_counter()
     from keito import Keito
-    from keito.outbox.relay import Relay
+    from keito.outbox.relay.relay import Relay
 
     store = open_store(url)
     with Keito(api_key="kto_bench", account_id="acc_bench", base_url=server) as client:

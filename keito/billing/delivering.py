@@ -9,7 +9,7 @@ from typing_extensions import Literal
 
 from keito.outbox import Delivery, DirectDelivery
 from keito.outbox.destination import destination, destination_of
-from keito.outbox.open_store import default_url
+from keito.outbox.stores.open_store import default_url
 
 if TYPE_CHECKING:
     from keito.billing.bookkeeping import Bookkeeping

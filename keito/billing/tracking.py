@@ -19,7 +19,7 @@ from keito.billing.policy import BillingPolicy, OutcomeOf
 from keito.metering import AgentRun, Outcome
 from keito.outbox import Delivery, DirectDelivery, FlushReport
 from keito.outbox.destination import destination_of
-from keito.outbox.open_store import default_url
+from keito.outbox.stores.open_store import default_url
 from keito.pricing import ExchangeRate, PriceTable
 
 if TYPE_CHECKING:

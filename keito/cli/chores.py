@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 from keito.billing.recovery import recover
 from keito.billing.windows import close_due, next_look
-from keito.outbox.housekeeping import Chore
+from keito.outbox.relay.housekeeping import Chore
 
 if TYPE_CHECKING:
     from keito.outbox.store import Store

@@ -56,7 +56,7 @@ def _server(client: Keito, policy: Mapping[str, Any], days: int) -> Iterator[Fin
 
 
 def _outbox(url: Optional[str], home: Optional[str], days: int) -> Iterator[Finding]:
-    from keito.outbox.open_store import open_store  # noqa: PLC0415 - brings a database along
+    from keito.outbox.stores.open_store import open_store  # noqa: PLC0415 - brings a database along
 
     scheme = (url or "").partition(":")[0].lower()
     if scheme in _NOT_KEPT:

@@ -24,7 +24,7 @@ def relay(
 ) -> None:
     """Send what is in the outbox until SIGTERM or Ctrl-C. Any number of relays may work on one outbox."""
     from keito.cli.chores import chores  # noqa: PLC0415 - brings the billing along
-    from keito.outbox.service import run_relay  # noqa: PLC0415 - brings the relay along
+    from keito.outbox.relay.service import run_relay  # noqa: PLC0415 - brings the relay along
 
     def ready(address: str) -> None:
         at = f", {address}/healthz and /metrics" if address else ""

@@ -9,7 +9,7 @@ from typing import Optional, Union
 from keito.billing.cost import Gap
 from keito.billing.gap_rows import gaps_of
 from keito.cli.records import GAPS, body_of, facts_of, walk
-from keito.outbox.open_store import open_store
+from keito.outbox.stores.open_store import open_store
 from keito.pricing import PriceTable, RateSet, find_rates
 
 

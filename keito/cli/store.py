@@ -50,7 +50,7 @@ def store_of(url: Optional[str]) -> Store:
     Raises:
         typer.Exit: No other process can look into such a store, the URL is wrong, or an extra is missing.
     """
-    from keito.outbox.open_store import open_store  # noqa: PLC0415 - brings a database along
+    from keito.outbox.stores.open_store import open_store  # noqa: PLC0415 - brings a database along
 
     for scheme, reason in _NOT_KEPT.items():
         if (url or "").strip().lower().startswith(scheme):

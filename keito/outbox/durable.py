@@ -15,14 +15,14 @@ from keito.outbox.bounded import bounded
 from keito.outbox.delivery import FlushReport
 from keito.outbox.destination import destination_of
 from keito.outbox.hooks import Hook, Hooks
-from keito.outbox.housekeeping import Chore
 from keito.outbox.record import BillingRecord
 from keito.outbox.registry import registry
+from keito.outbox.relay.housekeeping import Chore
 from keito.outbox.stored import RecordState, WindowShare
 
 if TYPE_CHECKING:
     from keito.client import Keito
-    from keito.outbox.background import Background
+    from keito.outbox.relay.background import Background
     from keito.outbox.store import Store
 
 _log = logging.getLogger("keito.billing")
@@ -92,8 +92,8 @@ class OutboxDelivery:
         self.destination = _destination(client) if destination is None else destination
 
         def background(opened: Store) -> Background:
-            from keito.outbox.background import Background  # noqa: PLC0415 - who only commits does without
-            from keito.outbox.relay import Relay  # noqa: PLC0415
+            from keito.outbox.relay.background import Background  # noqa: PLC0415 - who only commits does without
+            from keito.outbox.relay.relay import Relay  # noqa: PLC0415
 
             assert client is not None
             relay = Relay(

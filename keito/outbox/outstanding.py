@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.progress import has_ended
+from keito.outbox.relay.progress import has_ended
 
 if TYPE_CHECKING:
     from keito.outbox.store import Store

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Optional, Union
 from keito.outbox.shared import Shared
 
 if TYPE_CHECKING:
-    from keito.outbox.background import Background
+    from keito.outbox.relay.background import Background
     from keito.outbox.store import Store
 
 _log = logging.getLogger("keito.billing")
@@ -118,7 +118,7 @@ class Registry:
             shared.store.close()
 
     def _opened(self, url: str) -> Store:
-        from keito.outbox.open_store import open_store  # noqa: PLC0415 - loads the database's driver
+        from keito.outbox.stores.open_store import open_store  # noqa: PLC0415 - loads the database's driver
 
         if url not in self._stores:
             self._stores[url] = open_store(url)

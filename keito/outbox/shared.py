@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.breaker import BreakerState
 from keito.outbox.children import at_end_of_child
 from keito.outbox.hooks import Hooks
 from keito.outbox.outstanding import Outstanding
+from keito.outbox.relay.breaker import BreakerState
 from keito.outbox.stored import RecordState
 
 if TYPE_CHECKING:
-    from keito.outbox.background import Background
+    from keito.outbox.relay.background import Background
     from keito.outbox.store import Store
 
 _GLANCE = 0.1

@@ -24,7 +24,7 @@ from decimal import Decimal
 from keito import Keito
 from keito.outbox import BillingRecord, OutboxDelivery, RecordKind, open_store
 from keito.outbox.destination import destination_of
-from keito.outbox.service import run_relay
+from keito.outbox.relay.service import run_relay
 
 URL = os.environ["KEITO_OUTBOX_URL"]
 

@@ -51,7 +51,7 @@ while True:
 
 RELAY = f"""
 from keito.cli.chores import chores
-from keito.outbox.service import run_relay
+from keito.outbox.relay.service import run_relay
 
 run_relay(timeout={TIMEOUT}, quiet={QUIET}, chores=chores, ready=lambda _: print("ready", flush=True))
 """

@@ -164,7 +164,7 @@ def test_an_agent_starts_on_a_full_disk(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("keito.outbox.sqlite_file.os.open", full)
+        patch.setattr("keito.outbox.stores.sqlite_file.os.open", full)
         billing = AgentBilling(client=keito_client, project_id="p", task_id="t", outbox=f"sqlite:///{tmp_path}/o.db")
     assert "No space left on device" in caplog.text
     billing.close()

@@ -14,10 +14,10 @@ import pytest
 
 from keito.cli import main
 from keito.outbox.destination import destination
-from keito.outbox.open_store import open_store
 from keito.outbox.record import BillingRecord, RecordKind
 from keito.outbox.store import Store
 from keito.outbox.stored import RecordState, Settlement
+from keito.outbox.stores.open_store import open_store
 from keito.sandbox import SandboxServer
 
 TODAY = datetime.now(timezone.utc).date().isoformat()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from keito.outbox.destination import destination
-from keito.outbox.open_store import open_store
 from keito.outbox.record import BillingRecord, RecordKind
 from keito.outbox.stored import RecordState, Settlement
+from keito.outbox.stores.open_store import open_store
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -213,7 +213,7 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path, record, opened):
 
 
 def test_a_lock_that_nobody_lets_go_is_said(tmp_path, record, opened, monkeypatch):
-    monkeypatch.setattr("keito.outbox.sqlite_database._LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr("keito.outbox.stores.sqlite_database._LOCK_TIMEOUT", 0.2)
     store = opened(f"sqlite:///{tmp_path}/outbox.db")
     store.add([record("a")], HERE)
     other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
@@ -231,7 +231,7 @@ def test_a_store_on_a_network_file_system_is_refused(tmp_path, monkeypatch):
         "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
         f"23 22 0:44 / {tmp_path}/net rw,relatime shared:9 - nfs4 server:/home rw\n"
     )
-    monkeypatch.setattr("keito.outbox.sqlite_file.MOUNTS", mounts)
+    monkeypatch.setattr("keito.outbox.stores.sqlite_file.MOUNTS", mounts)
     (tmp_path / "net").mkdir()
     said = refusal(f"sqlite:///{tmp_path}/net/outbox.db")
     assert "network file system (nfs4)" in said

@@ -48,7 +48,7 @@ def test_connections_that_the_server_ended_are_opened_again(store, server, recor
 
 
 def test_a_server_that_is_away_is_waited_for_once(store, record, monkeypatch, postgres_url):
-    monkeypatch.setattr("keito.outbox.postgres_database._PATIENCE", 0.5)
+    monkeypatch.setattr("keito.outbox.stores.postgres_database._PATIENCE", 0.5)
     address = urlsplit(postgres_url)
     away = open_store(postgres_url.replace(f":{address.port}/", ":1/"))
     for least in (0.5, 0.0):  # each run of an agent would wait for it

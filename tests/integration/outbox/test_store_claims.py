@@ -300,7 +300,7 @@ def test_records_do_not_wait_until_a_clock_that_was_set_back_has_come_to_where_i
     in_doubt(store, record, record("in doubt"))
     store.add([record("waits")], HERE)
     now = time.time
-    monkeypatch.setattr("keito.outbox.sqlite_database.time.time", lambda: now() - 3600)
+    monkeypatch.setattr("keito.outbox.stores.sqlite_database.time.time", lambda: now() - 3600)
     assert store.claim(HERE, "me", 5, 60) == []
     assert store.follow_clock(HERE) == 3
     assert store.follow_clock(HERE) == 0

@@ -11,10 +11,10 @@ import pytest
 
 from keito import Keito
 from keito.outbox import FlushReport, open_store
-from keito.outbox.background import Background
 from keito.outbox.destination import destination_of
 from keito.outbox.durable import DeliverMode, OutboxDelivery
-from keito.outbox.relay import Relay
+from keito.outbox.relay.background import Background
+from keito.outbox.relay.relay import Relay
 from keito.outbox.stored import RecordState, Settlement
 
 NOBODY = "http://127.0.0.1:9"
@@ -247,7 +247,7 @@ def test_a_program_that_starts_tries_again_what_was_held_long_ago(
     until(lambda: not background.is_running)
     assert set(books.keys()) == {wanted[2].key}
 
-    monkeypatch.setattr("keito.outbox.relay.HELD_FOR", 0.0)
+    monkeypatch.setattr("keito.outbox.relay.relay.HELD_FOR", 0.0)
     background = Background(Relay(store, keito_client, place), linger=0.05)
     background.wake()
     until(lambda: not background.is_running)

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from keito.outbox.backoff import Backoff
-from keito.outbox.listing import PAGE_SIZES, IncompleteListingError, Listing
-from keito.outbox.reconcile import reconcile
 from keito.outbox.record import RecordKind
+from keito.outbox.relay.backoff import Backoff
+from keito.outbox.relay.listing import PAGE_SIZES, IncompleteListingError, Listing
+from keito.outbox.relay.reconcile import reconcile
 from keito.outbox.stored import RecordState, StoredRecord
 
 NOW = 1_800_000_000.0

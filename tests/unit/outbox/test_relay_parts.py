@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keito import KeitoApiError, KeitoConnectionError, KeitoServerError, KeitoTimeoutError
-from keito.outbox.backoff import Backoff
-from keito.outbox.breaker import THRESHOLD, Breaker, BreakerState
-from keito.outbox.crew import Crew
 from keito.outbox.fate import is_down, is_over
-from keito.outbox.housekeeping import Housekeeping
-from keito.outbox.pace import SLOWEST, Pace
+from keito.outbox.relay.backoff import Backoff
+from keito.outbox.relay.breaker import THRESHOLD, Breaker, BreakerState
+from keito.outbox.relay.crew import Crew
+from keito.outbox.relay.housekeeping import Housekeeping
+from keito.outbox.relay.pace import SLOWEST, Pace
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""Stores of billing records: SQLite for the processes of one machine, PostgreSQL for many."""
