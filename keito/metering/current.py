@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Optional
 
@@ -24,6 +26,11 @@ def current_run() -> Optional[AgentRun]:
     """
     run = _current.get()
     return run if run is not None and run.is_open else None
+
+
+def starting_run() -> Optional[AgentRun]:
+    """The run in which this code was started, also after its end; or `None`. For integrations."""
+    return _current.get()
 
 
 def log_outcome(outcome: Outcome) -> bool:
@@ -80,3 +87,14 @@ def leave_run(run: AgentRun, previous: Optional[AgentRun]) -> None:
     """
     if _current.get() is run:
         _current.set(previous)
+
+
+@contextmanager
+def within_run(run: Optional[AgentRun]) -> Generator[None, None, None]:
+    """Within the block, `run` is the current one, or none is; it neither starts nor ends it. For integrations."""
+    before = _current.get()
+    _current.set(run)
+    try:
+        yield
+    finally:
+        _current.set(before)
