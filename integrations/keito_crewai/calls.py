@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Optional
 
-from keito.metering import LLMCall, NoUsage
+from keito.metering import AgentRun, LLMCall, NoUsage
 
 _KEPT = 4096
 """Ids of calls that are remembered; beyond it the oldest are forgotten."""
@@ -39,11 +39,13 @@ class EndedCall:
         call: The call.
         role: The role of the agent.
         task_id: The task that it was for.
+        run: The run in whose context it was made, if that is known. It may have ended before the event was handled.
     """
 
     call: LLMCall
     role: Optional[str] = None
     task_id: Optional[str] = None
+    run: Optional[AgentRun] = None
 
 
 class CallTable:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Optional
 
+from keito.billing import AgentBilling
 from keito.billing.guard import is_stop
 from keito.metering import AgentRun, RunStatus
-from keito.metering.current import enter_run, leave_run
+from keito.metering.current import enter_run, leave_run, starting_run
 from keito.metering.dialects.reading import field
 from keito_crewai import hooks, listener
 from keito_crewai.binding import Binding
@@ -71,10 +72,8 @@ class Execution:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        run = self._leave()
-        if run is not None:
-            self._settle(error)
-            self._binding.billing.finish(run, self._status(error))
+        self._leave()
+        self._finish(error)
         self._raise_stop(error)
 
     async def __aenter__(self) -> Execution:
@@ -89,54 +88,58 @@ class Execution:
         from anyio import CancelScope  # noqa: PLC0415 - a program without async code does without
         from anyio.to_thread import run_sync  # noqa: PLC0415
 
-        run = self._leave()
-        if run is not None:
-            with CancelScope(shield=True):
-                await run_sync(self._settle, error)
-                await self._binding.billing.afinish(run, self._status(error))
+        self._leave()
+        with CancelScope(shield=True):
+            # No shield keeps `Task.cancel()` off this line, but the thread goes on to the end. So it does all there is.
+            await run_sync(self._finish, error)
         self._raise_stop(error)
 
     def _start(self) -> None:
         billing, subject = self._binding.billing, self._subject
         listener.register()
         hooks.register(self._binding)
-        run = billing.start(subject.name, framework="crewai", parent=billing.around(), attributes=subject.inputs)
+        run = _run_of(billing, subject)
         self._run, self._outer = run, enter_run(run)
         session = current_session()
-        self._is_nested = session is not None and session.run.root is run.root and run.is_open
+        self._is_nested = session is not None and session.is_open and session.run.root is run.root
         if session is None or not self._is_nested:
             session = Session(run, self._binding)
         self._session = session
         self._context.enter_context(inside(session))
 
-    def _leave(self) -> Optional[AgentRun]:
-        """Leave the context; answers the run, if there is one."""
+    def _leave(self) -> None:
         self._context.close()
         if self._run is not None:
             leave_run(self._run, self._outer)
-        return self._run
+
+    def _finish(self, error: Optional[BaseException]) -> None:
+        """Bill the run, if there is one, also where somebody presses Ctrl-C while it waits for the last events."""
+        try:
+            if self._run is not None:
+                self._settle(error)
+        finally:
+            if self._run is not None:
+                self._binding.billing.finish(self._run, self._status(error))
 
     def _settle(self, error: Optional[BaseException]) -> None:
         session, run = self._session, self._run
         try:
             assert session is not None
-            self._read_result(session)
+            session.tally.reported(_reported_tokens(self._subject.thing, self._result))
             if not self._is_nested:
-                is_cancelled = RunStatus.after(error) is RunStatus.CANCELLED
-                session.settle(min(self._binding.patience, _NO_PATIENCE) if is_cancelled else self._binding.patience)
-                listener.attribute_rest()
-                session.close()
+                self._end_session(session, is_cancelled=RunStatus.after(error) is RunStatus.CANCELLED)
         except Exception as failure:  # the agent never breaks
             self._binding.billing.guard.caught("settle", failure)
         if error is None and run is not None and run.root is run:
             run.set_result(self._result)
 
-    def _read_result(self, session: Session) -> None:
-        """What CrewAI itself counted. It is kept for comparison only, since it counts shared models several times."""
-        used = getattr(self._result, "token_usage", None) or getattr(self._subject.thing, "usage_metrics", None)
-        total = field(used, "total_tokens")
-        if isinstance(total, int):
-            session.tally.reported(total)
+    def _end_session(self, session: Session, *, is_cancelled: bool) -> None:
+        patience = self._binding.patience
+        try:
+            session.settle(min(patience, _NO_PATIENCE) if is_cancelled else patience)
+            listener.attribute_rest()
+        finally:
+            session.close()
 
     def _status(self, error: Optional[BaseException]) -> RunStatus:
         waits = type(self._result).__name__ == "HumanFeedbackPending"
@@ -144,6 +147,30 @@ class Execution:
 
     def _raise_stop(self, error: Optional[BaseException]) -> None:
         """CrewAI lets no error of a hook through as it is. Who asked to be stopped gets the error that says so."""
-        stop = None if self._session is None else self._session.stop
-        if stop is not None and isinstance(error, Exception) and not is_stop(error):
+        if self._session is None or not isinstance(error, Exception):
+            return
+        stop, self._session.stop = self._session.stop, None  # a flow may catch it, and fail with an error of its own
+        if stop is not None and not is_stop(error):
             raise stop from error
+
+
+def _run_of(billing: AgentBilling, subject: Subject) -> AgentRun:
+    """A new run for an execution: a part of the run around it, if that one is open.
+
+    Streams and tasks in the background may outlive the run that they were started in. Then it still says for whom.
+    """
+    around, started_in = billing.around(), starting_run()
+    fields: dict[str, Any] = {"framework": "crewai", "attributes": subject.inputs}
+    if around is None and started_in is not None and started_in.owner is billing:
+        root = started_in.root
+        fields.update(session_id=root.session_id, project_id=root.project_id, task_id=root.task_id)
+        fields["attributes"] = {**started_in.attributes, **subject.inputs}
+    return billing.start(subject.name, parent=around, **fields)
+
+
+def _reported_tokens(thing: Any, result: Any) -> int:
+    """What CrewAI itself counted, for comparison only. The crews of a flow have said so themselves."""
+    if hasattr(thing, "resume_async"):
+        return 0
+    total = field(getattr(result, "token_usage", None), "total_tokens")
+    return total if isinstance(total, int) else 0

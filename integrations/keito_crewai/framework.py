@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any, Optional
+
+_log = logging.getLogger("keito.billing")
 
 FLOOR = (1, 13)
 """The first version whose events carry the tokens of a call."""
@@ -53,7 +56,14 @@ def bus() -> Any:
 
 @lru_cache(maxsize=1)
 def _call_id_variable() -> Any:
-    return optional("llms.base_llm", "_current_call_id")
+    found = optional("llms.base_llm", "_current_call_id")
+    if found is None:
+        _log.error(
+            "CrewAI %s does not tell keito which model call its code is a part of: do not meter the clients of its "
+            "models, also not by exact=True, or calls may count twice. A newer keito may know this version",
+            version(),
+        )
+    return found
 
 
 def call_id() -> Optional[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from itertools import repeat
 from typing import Any, Optional
 
 from keito.billing.guard import is_stop
-from keito.metering import meter
+from keito.metering import current_run, meter
 from keito_crewai.binding import Binding
 from keito_crewai.framework import module, optional
 from keito_crewai.session import Session, current_session
+
+_log = logging.getLogger("keito.billing")
+_unmetered: set[str] = set()
 
 _CLIENTS = ("_client", "_async_client")
 _MAKERS = ("_get_sync_client", "_get_async_client")
@@ -39,7 +44,7 @@ def before_call(context: Any) -> Optional[bool]:
     try:
         if session.binding.exact:
             meter_clients(getattr(context, "llm", None))
-        session.run.check_budget()
+        (current_run() or session.run).check_budget()
     except Exception as error:
         if is_stop(error):
             return _block(session, error)
@@ -48,16 +53,22 @@ def before_call(context: Any) -> Optional[bool]:
 
 
 def meter_clients(llm: Any) -> None:
-    """Meter the clients of one of CrewAI's own models for OpenAI or Anthropic; other models are left alone."""
-    for name, maker in zip(_CLIENTS, _MAKERS):
-        client = getattr(llm, name, None)
-        if client is None and callable(getattr(llm, maker, None)):
-            client = getattr(llm, maker)()
-        try:
-            if client is not None:
-                meter(client)
-        except TypeError:  # of another provider
-            return
+    """Meter the clients of one of CrewAI's own models for OpenAI or Anthropic; of others, say that there are none."""
+    clients = [client for client in map(_client, repeat(llm), _CLIENTS, _MAKERS) if client is not None]
+    try:
+        for client in clients:
+            meter(client)
+    except TypeError:  # of another provider
+        clients = []
+    kind = type(llm).__name__
+    if not clients and kind not in _unmetered:
+        _unmetered.add(kind)
+        _log.warning("exact=True knows no client of a %s: its calls are metered by CrewAI's events alone", kind)
+
+
+def _client(llm: Any, name: str, maker: str) -> Any:
+    client, make = getattr(llm, name, None), getattr(llm, maker, None)
+    return make() if client is None and callable(make) else client
 
 
 def _block(session: Session, error: Exception) -> bool:

@@ -76,7 +76,8 @@ class Lineage:
                     return None
                 session, event_id = known
                 if session is not None:
-                    return session
+                    # CrewAI leaves the events of an interrupted kickoff in the context for whatever comes next.
+                    return session if session.is_open else None
         return None
 
 

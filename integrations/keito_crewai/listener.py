@@ -127,8 +127,21 @@ def _call_ended(event: Any, ended: EndedCall) -> None:
     if session is not None:
         session.heard(event.agent_id, event.model)
         session.ended(event.call_id, ended)
-    elif not is_outside() and not lineage.add_orphan(Orphan(event.call_id, event.parent_event_id, ended)):
+    elif _is_direct(ended):
+        assert ended.run is not None
+        ended.run.record(ended.call)
+    elif not is_outside() and not (
+        open_sessions and lineage.add_orphan(Orphan(event.call_id, event.parent_event_id, ended))
+    ):
         _unattributed(ended)
+
+
+def _is_direct(ended: EndedCall) -> bool:
+    """Whether it is a call of the program itself, inside a run that it has started, with a billing installed.
+
+    Without the id of the answer it could be counted twice, where the client of the model is metered, too.
+    """
+    return is_installed() and not is_outside() and ended.run is not None and ended.call.response_id is not None
 
 
 def _unattributed(ended: EndedCall) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from keito.metering import LLMCall, NoUsage
+from keito.metering.current import starting_run
 from keito.metering.dialects import usage_of
 from keito.metering.dialects.reading import is_mapping, text
 from keito.metering.wrappers.providers import provider_at
@@ -84,7 +85,7 @@ def _ended(source: Any, event: Any, **fields: Any) -> EndedCall:
         response_id=text(getattr(event, "response_id", None)),
         **fields,
     )
-    return EndedCall(call, text(event.agent_role), text(event.task_id))
+    return EndedCall(call, text(event.agent_role), text(event.task_id), starting_run())
 
 
 def _model(source: Any, event: Any) -> Optional[str]:

@@ -14,14 +14,15 @@ import asyncio
 import functools
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from keito.metering.dialects.reading import is_mapping
-from keito_crewai.binding import bound, current_binding
+from keito_crewai.binding import Binding, bound, current_binding
 from keito_crewai.embeddings import watch_memories
 from keito_crewai.execution import Execution, Subject
 from keito_crewai.framework import is_internal, module
 from keito_crewai.session import outside
+from keito_crewai.streams import carried
 
 _lock = threading.Lock()
 _UNNAMED = "crew"
@@ -58,9 +59,9 @@ SubjectOf = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Subject]
 def _seam(subject_of: SubjectOf) -> Callable[[Any], Any]:
     def seam(method: Callable[..., Any]) -> Callable[..., Any]:
         def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _is_only_a_beginning(self) or (subject_of is _agent and _is_in_loop()):
-                return method(self, *args, **kwargs)
             binding = current_binding()
+            if _is_only_a_beginning(self) or (subject_of is _agent and _is_in_loop()):
+                return _begun(method(self, *args, **kwargs), binding)
             if binding is None:
                 with outside():
                     return method(self, *args, **kwargs)
@@ -75,9 +76,9 @@ def _seam(subject_of: SubjectOf) -> Callable[[Any], Any]:
 def _async_seam(subject_of: SubjectOf) -> Callable[[Any], Any]:
     def seam(method: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         async def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _is_only_a_beginning(self):
-                return await method(self, *args, **kwargs)
             binding = current_binding()
+            if _is_only_a_beginning(self):
+                return _begun(await method(self, *args, **kwargs), binding)
             if binding is None:
                 with outside():
                     return await method(self, *args, **kwargs)
@@ -99,6 +100,10 @@ def _training_seam(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
 
     return execute
+
+
+def _begun(result: Any, binding: Optional[Binding]) -> Any:
+    return result if binding is None else carried(result, binding)
 
 
 def _is_only_a_beginning(thing: Any) -> bool:

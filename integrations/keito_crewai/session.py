@@ -55,6 +55,11 @@ class Session:
         self._ran: dict[str, Any] = {}
         open_sessions.add(self)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its end is still to come."""
+        return not self.below.is_over
+
     def heard(self, agent_id: Optional[str], model: Optional[str]) -> None:
         """There was an event of a model call."""
         self._heard.add((agent_id, model))
@@ -68,7 +73,7 @@ class Session:
         ids, own = self.below.ids_of(call_id), ended.call.response_id
         if ids is None or (own is not None and ids and own not in ids):
             self.calls.ended(call_id, ended)
-        elif self.calls.counted(call_id):
+        elif self.calls.counted(call_id) and self._is_own(ended):
             self.tally.call(ended.role, ended.task_id, ended.call.usage or self._usage_of(ids))
 
     def settle(self, patience: float) -> None:
@@ -93,12 +98,19 @@ class Session:
         found = [call.usage for call in self.run.calls if call.response_id in ids and call.usage is not None]
         return reduce(add, found) if found else None
 
+    def _is_own(self, ended: EndedCall) -> bool:
+        """Whether it is billed here, and not to the project of a run that a tool has started around it."""
+        return ended.run is None or ended.run.root is self.run.root
+
     def _record(self, ended: EndedCall) -> None:
-        self._recorded += self.run.record(ended.call)
-        self.tally.call(ended.role, ended.task_id, ended.call.usage)
+        is_own = self._is_own(ended)
+        self._recorded += (ended.run or self.run).record(ended.call) and is_own
+        if is_own:
+            self.tally.call(ended.role, ended.task_id, ended.call.usage)
         if ended.call.usage is None and ended.call.no_usage is not NoUsage.FAILED:
             reason = SILENT if ended.call.operation == _UNHEARD else str(ended.call.no_usage)
-            self.tally.unmetered(ended.call.model, reason)
+            if is_own:
+                self.tally.unmetered(ended.call.model, reason)
             _warn(ended.call.model or "unknown", reason)
 
     def _silent(self) -> list[EndedCall]:
@@ -155,6 +167,17 @@ def inside(session: Session) -> Generator[None, None, None]:
     finally:
         if _session.get() is session:  # a generator may be closed in another context
             _session.set(before)
+
+
+@contextmanager
+def within_session(session: Optional[Session]) -> Generator[None, None, None]:
+    """The same for whoever goes on with work that was started elsewhere, where there may have been none."""
+    before = _session.get()
+    _session.set(session)
+    try:
+        yield
+    finally:
+        _session.set(before)
 
 
 def _is_handler() -> bool:

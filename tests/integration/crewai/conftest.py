@@ -34,7 +34,7 @@ else:
     os.environ.update(
         CREWAI_TRACING_ENABLED="false",
         CREWAI_DISABLE_VERSION_CHECK="true",
-        CREWAI_STORAGE_DIR=os.path.join(HOME.name, "storage"),  # of a name alone, it makes a folder here
+        CREWAI_STORAGE_DIR=f"{HOME.name}/storage",  # of a name alone, it makes a folder here
         ANONYMIZED_TELEMETRY="False",
         OPENAI_API_KEY="sk-loopback",
     )

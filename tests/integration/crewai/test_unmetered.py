@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from keito_crewai import BilledCrew
+from keito_crewai import BilledCrew, framework, hooks
 from pydantic import BaseModel
 
 from keito.metering import current_run, record_llm_call
@@ -155,6 +155,29 @@ def test_a_model_without_events_is_flagged_once(
         assert details["unmetered_calls"] == [{"model": "in-house-1", "reason": "its calls emit no events", "calls": 2}]
         assert "unpriced" in entry.metadata["keito"]["flags"]
     assert caplog.text.count("its calls emit no events") == 1
+
+
+def test_the_exact_mode_says_once_where_it_finds_no_client(
+    kit: Any, billing: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_unmetered", set())
+    crew = BilledCrew(kit.crew(kit.task(kit.agent(silent_model(lambda: None)))), billing, exact=True)
+    with caplog.at_level(logging.WARNING, "keito.billing"):
+        crew.kickoff()
+        crew.kickoff()
+    assert caplog.text.count("exact=True knows no client of a Silent") == 1
+
+
+def test_a_crewai_that_does_not_tell_the_current_call_is_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(framework, "optional", lambda place, name: None)
+    framework._call_id_variable.cache_clear()
+    try:
+        assert [framework.call_id(), framework.call_id()] == [None, None]
+    finally:
+        framework._call_id_variable.cache_clear()
+    assert caplog.text.count("which model call its code is a part of") == 1
 
 
 def test_a_model_that_records_its_calls_itself_is_complete(kit: Any, billing: Any, bill: Any) -> None:
