@@ -49,7 +49,7 @@ class Nowhere:
 def model_calls(tracer: Any) -> None:
     for number in range(SPANS):
         with tracer.start_as_current_span("chat gpt-5-mini", attributes=CHAT) as span:
-            span.set_attributes({**COUNTS, "gen_ai.response.id": f"chatcmpl-{time.perf_counter_ns()}-{number}"})
+            span.set_attributes({**COUNTS, "gen_ai.response.id": f"chatcmpl-{time.perf_counter_ns():x}{number:09d}abc"})
 
 
 def tools(tracer: Any) -> None:

@@ -101,10 +101,19 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
 def span_usage(attributes: object) -> Optional[Usage]:
     """Tokens of a span."""
     about = mapping(attributes)
-    names = sorted(about.keys() & _COUNT_OF.keys())  # a span of a long chat has hundreds of others
+    names = about.keys() & _COUNT_OF.keys()  # a span of a long chat has hundreds of others
     if not names:
         return None
-    counts = Counts({name: about[name] for name in names})
+    plain = {_COUNT_OF[name]: about[name] for name in names}
+    if len(plain) == len(names) and plain.keys() <= _FIELDS.keys() and {*map(type, plain.values())} == {int}:
+        usage = Usage(**{_FIELDS[count]: value for count, value in plain.items()})
+        if usage.problem is None:
+            return usage if usage.total_tokens else None
+    return _disputed_usage(Counts({name: about[name] for name in sorted(names)}))
+
+
+def _disputed_usage(counts: Counts) -> Optional[Usage]:
+    """Tokens where several names, a total or something that is no count have to be weighed against each other."""
     found: dict[str, int] = {}
     for name, value in counts.source.items():
         count = _COUNT_OF[name]
