@@ -247,19 +247,30 @@ def watch(outbox: Outbox) -> None:
     _outboxes.add(outbox)
 
 
+def _readings() -> list[tuple[Mapping[str, int], Optional[float]]]:
+    """Those of the outboxes that can be read: one that is damaged or away must not hide the others."""
+    found: list[tuple[Mapping[str, int], Optional[float]]] = []
+    for outbox in list(_outboxes):
+        try:
+            found.append(outbox.reading())
+        except Exception as error:  # its own log says it to operators
+            _log.debug("An outbox cannot be read: %s", error)
+    return found
+
+
 def _depths(_: Any) -> Iterable[Any]:
     from opentelemetry.metrics import Observation  # noqa: PLC0415
 
     total: Counter[str] = Counter()
-    for outbox in list(_outboxes):
-        total.update({str(state): count for state, count in outbox.reading()[0].items()})
+    for depth, _age in _readings():
+        total.update({str(state): count for state, count in depth.items()})
     return [Observation(count, {"keito.record.state": state}) for state, count in total.items()]
 
 
 def _ages(_: Any) -> Iterable[Any]:
     from opentelemetry.metrics import Observation  # noqa: PLC0415
 
-    ages = [age for age in (outbox.reading()[1] for outbox in list(_outboxes)) if age is not None]
+    ages = [age for _, age in _readings() if age is not None]
     return [Observation(max(ages))] if ages else []
 
 

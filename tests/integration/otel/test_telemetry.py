@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from keito import Keito, KeitoNotFoundError, telemetry
 from keito.billing import AgentBilling
+from keito.outbox import OutboxError
 from keito.sandbox import SandboxServer
 
 from .conftest import AGENT, CHAT, Tracing, usage
@@ -118,6 +119,25 @@ def test_what_the_outbox_does(watched: Watched, billing: AgentBilling, keito_cli
     stored.close()
     batches = watched.spans("settle keito.outbox")
     assert sum(span.attributes["messaging.batch.message_count"] for span in batches) == 2
+
+
+class Damaged:
+    """An outbox that cannot be read."""
+
+    def reading(self) -> Any:
+        raise OutboxError("it is no SQLite database")
+
+
+def test_an_outbox_that_cannot_be_read_hides_no_other_one(
+    watched: Watched, billing: AgentBilling, keito_client: Keito, tmp_path: Any
+) -> None:
+    damaged = Damaged()
+    telemetry.watch(damaged)
+    stored = AgentBilling(billing.policy, keito_client, outbox=f"sqlite:///{tmp_path / 'outbox.db'}")
+    run(stored)
+    depth = {point.attributes["keito.record.state"]: point.value for point in watched.metrics()["keito.outbox.depth"]}
+    assert depth["delivered"] >= 2
+    stored.close()
 
 
 def test_a_request_by_the_http_conventions(watched: Watched, keito_sandbox: SandboxServer, keito_client: Keito) -> None:
