@@ -249,13 +249,16 @@ def watch(outbox: Outbox) -> None:
 
 def _readings() -> list[tuple[Mapping[str, int], Optional[float]]]:
     """Those of the outboxes that can be read: one that is damaged or away must not hide the others."""
-    found: list[tuple[Mapping[str, int], Optional[float]]] = []
-    for outbox in list(_outboxes):
-        try:
-            found.append(outbox.reading())
-        except Exception as error:  # its own log says it to operators
-            _log.debug("An outbox cannot be read: %s", error)
-    return found
+    found = [_reading(outbox) for outbox in list(_outboxes)]
+    return [reading for reading in found if reading is not None]
+
+
+def _reading(outbox: Outbox) -> Optional[tuple[Mapping[str, int], Optional[float]]]:
+    try:
+        return outbox.reading()
+    except Exception as error:  # the log of its relay says it to operators
+        _log.debug("An outbox cannot be read: %s", error)
+        return None
 
 
 def _depths(_: Any) -> Iterable[Any]:
