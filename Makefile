@@ -56,9 +56,10 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure keito against keito 0.2.0 and plain httpx, and what metering, pricing and billing cost
-	@set -e; for part in benchmarks benchmarks.metering benchmarks.pricing benchmarks.billing benchmarks.langchain benchmarks.otel benchmarks.relay benchmarks.sandbox_pages; do \
-		echo "== python -m $$part"; $(BIN)/python -m $$part; done
+bench: $(READY) ## Measure the client, metering, pricing, billing, the handlers and the outbox against peers and bounds
+	@missed=; for part in "" .metering .pricing .billing .langchain .otel .outbox ".relay --pending 1000000" .sandbox_pages; do \
+		echo "== python -m benchmarks$$part"; $(BIN)/python -m benchmarks$$part || missed="$$missed benchmarks$$part"; done; \
+		test -z "$$missed" || { echo "A bound was missed in:$$missed"; exit 1; }
 
 bench-crewai: .venv-crewai/.ready ## Measure what it costs a crew to be billed
 	@$(BIN)/uv pip install --quiet --python .venv-crewai/bin/python openinference-instrumentation-crewai
