@@ -29,7 +29,7 @@ else:
     os.environ.update(
         CREWAI_TRACING_ENABLED="false",
         CREWAI_DISABLE_VERSION_CHECK="true",
-        CREWAI_STORAGE_DIR="keito-otel-tests",
+        CREWAI_STORAGE_DIR=f"{HOME.name}/storage",
         ANONYMIZED_TELEMETRY="False",
         OPENAI_API_KEY="sk-loopback",
     )
