@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional
-from weakref import WeakSet
 
+from keito.outbox.children import renew_in_children
 from keito_otel.nodes import Node, Root
 
 if TYPE_CHECKING:
@@ -36,13 +35,13 @@ class SpanTable:
     def __init__(self, picks: Optional[Picks] = None, limit: int = LIMIT) -> None:
         self._picks = picks
         self._limit = limit
-        self.clear()
-        _tables.add(self)
+        self.start_anew()
+        renew_in_children(self)
 
     def __len__(self) -> int:
         return len(self._nodes)
 
-    def clear(self) -> None:
+    def start_anew(self) -> None:
         """Forget everything. In a forked child the parent's spans are the parent's to bill."""
         self._lock = threading.RLock()
         self._nodes: dict[int, Node] = {}
@@ -153,15 +152,3 @@ class SpanTable:
         assert context is not None
         if self._traces.get(context.trace_id) is root:
             del self._traces[context.trace_id]
-
-
-_tables: WeakSet[SpanTable] = WeakSet()
-
-
-def _clear_all() -> None:
-    for table in list(_tables):
-        table.clear()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_clear_all)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import uuid
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
@@ -20,6 +18,7 @@ from keito.billing.share import shares_of
 from keito.billing.window import Window, WindowKey, is_over
 from keito.metering import AgentRun
 from keito.outbox import BillingRecord
+from keito.outbox.children import renew_in_children
 
 _MOST_MEMBERS = 10_000
 """Runs' records in one window; a busier window is sent in several pieces."""
@@ -60,7 +59,7 @@ class Rollup:
         self._waiting: list[tuple[AgentRun, BillingPolicy, RunCost]] = []
         self._is_adding = False
         self._lock = threading.RLock()
-        _rollups.add(self)
+        renew_in_children(self)
 
     @property
     def next_end(self) -> Optional[datetime]:
@@ -141,15 +140,3 @@ class Rollup:
         self._lock = threading.RLock()
         self._origin = uuid.uuid4().hex[:12]
         self._windows, self._carry, self._waiting, self._is_adding = {}, {}, [], False
-
-
-_rollups: weakref.WeakSet[Rollup] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for rollup in list(_rollups):
-        rollup.start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
 from keito.metering import AgentRun
+from keito.outbox.children import renew_in_children
 
 _MOST_OPEN = 1_000
 """Open supplements; beyond it the oldest are billed early."""
@@ -31,7 +30,7 @@ class Supplements:
         self._open: dict[str, tuple[AgentRun, datetime]] = {}
         self._is_closed = False
         self._lock = threading.RLock()
-        _all.add(self)
+        renew_in_children(self)
 
     @property
     def next_end(self) -> Optional[datetime]:
@@ -80,15 +79,3 @@ class Supplements:
         """Forget everything. In a forked child what is open is the parent's to send."""
         self._lock = threading.RLock()
         self._open = {}
-
-
-_all: weakref.WeakSet[Supplements] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for supplements in list(_all):
-        supplements.start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,12 +1,39 @@
-"""Ends of processes that Python's exit handlers do not see."""
+"""Processes that another one has made: how they begin, and ends that Python's exit handlers do not see."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakSet
 
 _known: set[int] = set()
+
+
+class Renewable(Protocol):
+    """Has something under way that is the parent's, and locks that a thread of the parent may have held."""
+
+    def start_anew(self) -> None:
+        """Begin anew in a forked child."""
+        ...
+
+
+_renewables: WeakSet[Renewable] = WeakSet()
+
+
+def renew_in_children(thing: Renewable) -> None:
+    """Let it start anew in each forked child of this process, for as long as it lives."""
+    _renewables.add(thing)
+
+
+def _renew_all() -> None:
+    for thing in list(_renewables):
+        thing.start_anew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 def at_end_of_child(finish: Callable[[], object]) -> None:

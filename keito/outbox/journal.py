@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
+from keito.outbox.children import renew_in_children
 from keito.outbox.process import owner
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Journal:
         self._lease = lease
         self.left_out = 0
         self.start_anew()
-        _journals.add(self)
+        renew_in_children(self)
 
     def start_anew(self) -> None:
         """Forget everything."""
@@ -258,15 +257,3 @@ class _News(str):
 
 def _text(run: Chronicle, event: Any) -> str:
     return event if isinstance(event, _News) else run.text(event)
-
-
-_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for journal in list(_journals):
-        journal.start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

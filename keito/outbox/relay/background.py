@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from typing import Optional
 
+from keito.outbox.children import renew_in_children
 from keito.outbox.relay.relay import Relay
 
 _LINGER = 10.0
@@ -29,7 +28,7 @@ class Background:
         self._thread: Optional[threading.Thread] = None
         self._woken_at = 0.0
         self._stopping = False
-        _living.add(self)
+        renew_in_children(self)
 
     @property
     def is_running(self) -> bool:
@@ -52,7 +51,7 @@ class Background:
             self.relay.wake()
             thread.join(seconds)
 
-    def reset(self) -> None:
+    def start_anew(self) -> None:
         """Begin anew in a forked child, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._thread = None
@@ -78,15 +77,3 @@ class Background:
 
     def _is_over(self) -> bool:
         return self._stopping or not (self.relay.has_work or time.monotonic() < self._woken_at + self._linger)
-
-
-_living: weakref.WeakSet[Background] = weakref.WeakSet()
-
-
-def _reset_all() -> None:
-    for background in list(_living):
-        background.reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)
