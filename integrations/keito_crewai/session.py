@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from functools import reduce
@@ -146,15 +146,9 @@ def is_outside() -> bool:
     return _session.get() is _OUTSIDE
 
 
-@contextmanager
-def outside() -> Generator[None, None, None]:
+def outside() -> AbstractContextManager[None]:
     """Within the block, nobody is billed for model calls."""
-    before = _session.get()
-    _session.set(_OUTSIDE)
-    try:
-        yield
-    finally:
-        _session.set(before)
+    return _within(_OUTSIDE)
 
 
 @contextmanager
@@ -169,11 +163,15 @@ def inside(session: Session) -> Generator[None, None, None]:
             _session.set(before)
 
 
-@contextmanager
-def within_session(session: Optional[Session]) -> Generator[None, None, None]:
+def within_session(session: Optional[Session]) -> AbstractContextManager[None]:
     """The same for whoever goes on with work that was started elsewhere, where there may have been none."""
+    return _within(session)
+
+
+@contextmanager
+def _within(whose: Union[Session, _Outside, None]) -> Generator[None, None, None]:
     before = _session.get()
-    _session.set(session)
+    _session.set(whose)
     try:
         yield
     finally:
