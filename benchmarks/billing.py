@@ -11,11 +11,11 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from benchmarks.figure import Figure
 from keito.billing import AgentBilling, BillingPolicy, Budget, records_for
 from keito.metering import AgentRun, LLMCall, Usage
 from keito.outbox import BillingRecord, FlushReport
@@ -36,24 +36,6 @@ class Nowhere:
         return FlushReport()
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One figure."""
-
-    title: str
-    value: float
-    unit: str
-    most: float
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.most
-
-    def __str__(self) -> str:
-        verdict = "" if self.met else "   MISSED"
-        return f"{self.title:<58} {self.value:>9.2f} {self.unit:<5} at most {self.most:g}{verdict}"
 
 
 def calls(count: int) -> list[LLMCall]:
@@ -171,16 +153,16 @@ def memory(count: int) -> float:
 def main() -> int:
     recording(1000)  # the first price loads the table
     figures = [
-        Measured("run.record of a call that is kept", recording(256), "us", 10),
-        Measured("run.record of a call that is priced and folded", folding(1000), "us", 100),
-        Measured("run.record with a token budget", recording(256, budget=Budget(max_tokens=10**9)), "us", 10),
-        Measured("run.record with a cost budget", recording(256, budget=Budget(max_cost=Decimal(10**6))), "us", 100),
-        Measured("run.record_llm_call by hand", by_hand(256), "us", 20),
-        Measured("records_for, 1,000 calls, folded as they came", records(kept=False), "ms", 10),
-        Measured("records_for, 1,000 calls, all kept", records(kept=True), "ms", 10),
-        Measured("a run of one call, rolled up", rolled_up(200), "us", 400),
-        Measured("memory of a kept call", memory(256), "bytes", 600),
-        Measured("memory of a call, run of 10,000", memory(10_000), "bytes", 200),
+        Figure("run.record of a call that is kept", recording(256), "us", 10),
+        Figure("run.record of a call that is priced and folded", folding(1000), "us", 100),
+        Figure("run.record with a token budget", recording(256, budget=Budget(max_tokens=10**9)), "us", 10),
+        Figure("run.record with a cost budget", recording(256, budget=Budget(max_cost=Decimal(10**6))), "us", 100),
+        Figure("run.record_llm_call by hand", by_hand(256), "us", 20),
+        Figure("records_for, 1,000 calls, folded as they came", records(kept=False), "ms", 10),
+        Figure("records_for, 1,000 calls, all kept", records(kept=True), "ms", 10),
+        Figure("a run of one call, rolled up", rolled_up(200), "us", 400),
+        Figure("memory of a kept call", memory(256), "bytes", 600),
+        Figure("memory of a call, run of 10,000", memory(10_000), "bytes", 200),
     ]
     for figure in figures:
         print(figure)

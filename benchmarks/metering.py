@@ -16,10 +16,10 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from benchmarks.figure import Figure
 from keito.metering import AgentRun, LLMCall, Usage, meter, usage_of
 
 ROUNDS = 40
@@ -39,24 +39,6 @@ MESSAGE_USAGE = {
     "cache_creation_input_tokens": 300,
     "service_tier": "standard",
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
-
-    title: str
-    value: float
-    unit: str
-    most: float
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.most
-
-    def __str__(self) -> str:
-        verdict = "" if self.met else "   MISSED"
-        return f"{self.title:<58} {self.value:>9.2f} {self.unit:<5} at most {self.most:g}{verdict}"
 
 
 def chat(number: int = 1) -> dict[str, Any]:

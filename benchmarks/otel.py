@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks.metering import Figure
+from benchmarks.figure import Figure
 from keito.billing import AgentBilling
 from keito.outbox import BillingRecord, FlushReport
 
