@@ -6,11 +6,14 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Optional
 
 from keito.metering import Usage
+
+from .serving import serving
 
 CHAT_USAGE = {
     "prompt_tokens": 1000,
@@ -268,19 +271,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-@contextlib.contextmanager
-def served() -> Iterator[Stub]:
+def served() -> AbstractContextManager[Stub]:
     """A server while the block lasts."""
-    stub = Stub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("StubHandler", (Handler,), {"stub": stub}))
-    stub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield stub
-    finally:
-        if stub.gate is not None:
-            stub.gate.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Stub(), Handler)

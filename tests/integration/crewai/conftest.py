@@ -42,7 +42,7 @@ else:
         warnings.simplefilter("ignore")
         import crewai  # noqa: F401
 
-    from tests.integration.crewai.stub import StubOpenAI, serving
+    from tests.integration.crewai.stub import StubOpenAI, served
 
 _left_machine: list[str] = []
 
@@ -150,7 +150,7 @@ def nothing_is_swallowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def stub() -> Iterator[StubOpenAI]:
-    with serving() as stub:
+    with served() as stub:
         yield stub
 
 

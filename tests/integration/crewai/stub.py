@@ -7,10 +7,12 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Optional, Union
+
+from ..serving import serving
 
 Answer = Union[str, dict[str, Any], int]
 """A text, a tool call `{"name": ..., "arguments": ...}`, or the status of a refusal."""
@@ -213,18 +215,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
 
-@contextmanager
-def serving() -> Iterator[StubOpenAI]:
-    stub = StubOpenAI()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("StubHandler", (_Handler,), {"stub": stub}))
-    stub.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield stub
-    finally:
-        if stub.gate is not None:
-            stub.gate.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def served() -> AbstractContextManager[StubOpenAI]:
+    """A server while the block lasts."""
+    return serving(StubOpenAI(), _Handler, "/v1")
