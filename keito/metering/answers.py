@@ -42,6 +42,12 @@ class _Told(NamedTuple):
         return cls((call.served_model, call.requested_model), counts, call.started_at, call.ended_at)
 
 
+@lru_cache(maxsize=1024)
+def _of_model(*models: Optional[str]) -> _Told:
+    """For all calls of a model whose id tells them apart: how many tokens they had makes no difference then."""
+    return _Told(models, (0, 0), None, None)
+
+
 class Seen:
     """What is remembered of a reported call.
 
@@ -59,9 +65,11 @@ class Seen:
         self.place = place
         self._about: Union[LLMCall, _Told] = call
         if place is None:
-            told = _Told.by(call)
             # Of thousands every byte counts, and those with tokens hardly need their times.
-            self._about = told if told.counts is None else told._replace(began=None, ended=None)
+            self._about = told = _Told.by(call)
+            if told.counts is not None:
+                is_enough = is_specific(call.response_id or "")
+                self._about = _of_model(*told.models) if is_enough else told._replace(began=None, ended=None)
 
     @property
     def is_counted(self) -> bool:
