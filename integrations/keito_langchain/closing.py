@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, finalize, ref
 
 from keito.billing import AgentBilling
 from keito.metering import LLMCall, NoUsage, RunStatus
+from keito.metering.call import quick_call
 from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.table import RunTable
 from keito_langchain.usage import Answer
@@ -27,7 +28,7 @@ def call_of(
     response_id = answer.response_id or start.response_id
     start.leave(response_id)
     usage = answer.usage
-    return LLMCall(
+    return quick_call(
         start.at,
         datetime.now(timezone.utc),
         start.provider or answer.provider,
@@ -38,8 +39,10 @@ def call_of(
         answer.tier,
         answer.cached,
         None if error is None else type(error).__name__,
-        response_id=response_id,
-        partial=error is not None and usage is not None,
+        None,
+        response_id,
+        "chat",
+        error is not None and usage is not None,
     )
 
 

@@ -201,7 +201,9 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         try:  # not by the decorator: the agent waits for this and for `on_llm_end` with each of its model calls
-            self._model_started(run_id, parent_run_id, serialized, messages, metadata, kwargs)
+            is_news = self._runs.model_started(run_id, parent_run_id, serialized, metadata, kwargs, messages)
+            if is_news and self.raise_error:
+                self._runs.check_budget(run_id)
         except Exception as error:
             _caught(self.billing, "on_chat_model_start", error)
 
@@ -217,20 +219,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        self._model_started(run_id, parent_run_id, serialized, prompts, metadata, kwargs)
-
-    def _model_started(
-        self,
-        run_id: UUID,
-        parent_run_id: Optional[UUID],
-        serialized: Optional[dict[str, Any]],
-        inputs: Any,
-        metadata: Optional[dict[str, Any]],
-        details: dict[str, Any],
-    ) -> None:
-        class_name = _class(serialized)
-        name = details.get("name") or class_name
-        is_news = self._runs.model_started(run_id, parent_run_id, name, metadata, details, class_name, inputs)
+        is_news = self._runs.model_started(run_id, parent_run_id, serialized, metadata, kwargs, prompts)
         if is_news and self.raise_error:
             self._runs.check_budget(run_id)
 
@@ -305,8 +294,4 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
 
 def _name(serialized: Optional[dict[str, Any]], details: dict[str, Any]) -> Optional[str]:
-    return details.get("name") or _class(serialized)
-
-
-def _class(serialized: Optional[dict[str, Any]]) -> Optional[str]:
-    return (serialized or {}).get("name")  # LangGraph and sequences have no `serialized`
+    return details.get("name") or (serialized or {}).get("name")  # LangGraph and sequences have no `serialized`

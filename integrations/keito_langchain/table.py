@@ -69,7 +69,10 @@ class RunTable:
 
     def find(self, run_id: Optional[UUID]) -> Optional[Node]:
         """An open LangChain run."""
-        return None if run_id is None else self._nodes.get(self._key(run_id))
+        if run_id is None:
+            return None
+        key = run_id.int if type(run_id) is UUID else run_id  # as `key_of`: an agent waits for this with each call
+        return self._nodes.get(self._twins.which(key) if self._twins.keys else key)
 
     def admit(self, run_id: UUID, told: Any) -> Optional[Key]:
         """The key of a run whose start is reported; `None` if it was reported before.
@@ -104,20 +107,26 @@ class RunTable:
             is_step: Whether it is a step of a graph.
         """
         around = self.find(parent_id) or self._around(name)
-        node = self._root(key, name, start_run) if around is None else Node(around.root, around.run)
+        if around is None:
+            node = self._start_root(key, name, start_run, told, model)
+        else:
+            node = self.start_inside(around, key, told, model)
         if is_step:
             node.step = node.run = StepRun(node.run)
-        node.told, node.model = told, model
-        root = node.root
-        with self._lock:
-            self._nodes[key] = node
-            if not node.is_root:
-                root.open[key] = None
-        root.heard_ns = time.perf_counter_ns()
         # A model has no code of the user's. All other code must find its run, also where LangChain starts it in a
         # context that the code does not see (`abatch`).
         if model is None and current_run() is not node.run:
             node.outer, node.entered = enter_run(node.run), True
+        return node
+
+    def start_inside(self, around: Node, key: Key, told: Any, model: Optional[ModelStart]) -> Node:
+        """A LangChain run has started inside another one that is open. The arguments are those of `start`."""
+        root = around.root
+        node = Node(root, around.run, told, False, None, model)
+        with self._lock:
+            self._nodes[key] = node
+            root.open[key] = None
+        root.heard_ns = time.perf_counter_ns()
         return node
 
     def end(self, run_id: UUID, told: Any = None) -> Optional[Node]:
@@ -128,7 +137,7 @@ class RunTable:
             told: Its tags, which are an object of its own likewise.
         """
         key = key_of(run_id)
-        if self._twins:
+        if self._twins.keys:
             key = self._twins.ending(key, told)
         with self._lock:
             node = self._nodes.pop(key, None)
@@ -139,7 +148,7 @@ class RunTable:
                 self._roots.pop(root.run.uid, None)
             else:
                 root.open.pop(key, None)
-            if self._twins:
+            if self._twins.keys:
                 self._twins.forget(key)
         root.heard_ns = time.perf_counter_ns()
         if node.entered:
@@ -180,17 +189,17 @@ class RunTable:
             self._twins.forget(key)
             return key, self._nodes.pop(key)
 
-    def _key(self, run_id: UUID) -> Optional[Key]:
-        key = key_of(run_id)
-        return self._twins.which(key) if self._twins else key
-
-    def _root(self, key: Key, name: Optional[str], start_run: StartRun) -> Node:
+    def _start_root(
+        self, key: Key, name: Optional[str], start_run: StartRun, told: Any, model: Optional[ModelStart]
+    ) -> Node:
         # Without the lock: choosing the policy is the user's code.
         run = start_run(self._block_around())
         root = Root(run, name, key)
+        node = Node(root, run, told, True, None, model)
         with self._lock:
             self._roots[run.uid] = root
-        return Node(root, run, is_root=True)
+            self._nodes[key] = node
+        return node
 
     def _around(self, name: Optional[str]) -> Optional[Node]:
         """The open run around code whose LangChain run names no parent that is known."""

@@ -27,6 +27,8 @@ _log = logging.getLogger("keito.billing")
 
 _HINT = "langchain-openai reports none for streams from an own base_url: construct the model with stream_usage=True"
 
+_NOTHING: Mapping[str, Any] = {}
+
 _NAME_LIMIT = 100
 """Characters of the name of a usage."""
 
@@ -87,22 +89,37 @@ class Translator:
         self,
         run_id: UUID,
         parent_id: Optional[UUID],
-        name: Optional[str],
+        serialized: Optional[Mapping[str, Any]],
         metadata: Optional[Mapping[str, Any]],
         details: Mapping[str, Any],
-        class_name: Optional[str] = None,
         inputs: Any = None,
     ) -> bool:
-        """A model is about to be called; answers whether that is news."""
+        """A model is about to be called; answers whether that is news.
+
+        Args:
+            run_id: The call.
+            parent_id: The id of the run around it.
+            serialized: What LangChain knows of the model: its class.
+            metadata: Of its config, and of the model.
+            details: What it is called with, and its name.
+            inputs: What it is asked.
+        """
         key = self._table.admit(run_id, metadata)
         if key is None:
             return False
+        class_name = serialized.get("name") if serialized else None
+        start = _model_start(metadata or _NOTHING, details, class_name)
+        around = self._table.find(parent_id)
+        if around is not None:  # decided first: it is nearly always so, and the agent waits for it
+            self._table.start_inside(around, key, metadata, start)
+            self._leave_surplus(around.root)
+            return True
+        name = details.get("name") or class_name
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
             return self._start(around, name, metadata, inputs)
 
-        start = _model_start(metadata or {}, details, class_name)
-        self._opened(self._table.start(key, parent_id, name, start_run, told=metadata, model=start))
+        self._opened(self._table.start(key, None, name, start_run, told=metadata, model=start))
         return True
 
     def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
@@ -144,7 +161,8 @@ class Translator:
                 if call.usage is None:
                     self._warn_uncounted(call)
         finally:
-            self._left(node, error)
+            if node.is_root or error is not None:
+                self._left(node, error)
 
     def _read(self, response: Optional[LLMResult], run_id: UUID) -> Answer:
         try:
@@ -197,14 +215,17 @@ class Translator:
 
     def _opened(self, node: Node) -> None:
         if not node.is_root:
-            surplus = self._table.surplus_of(node.root)
-            if surplus is not None:
-                leave_open(self._table, *surplus)
+            self._leave_surplus(node.root)
             return
         self.watch.begin()
         for root in self._table.surplus():
             self._table.dropped += 1
             give_up(self._table, root)
+
+    def _leave_surplus(self, root: Root) -> None:
+        surplus = self._table.surplus_of(root)
+        if surplus is not None:
+            leave_open(self._table, *surplus)
 
     def _left(self, node: Node, error: Optional[BaseException]) -> None:
         root = node.root

@@ -27,32 +27,32 @@ class Twins:
 
     Args:
         nodes: The open runs.
+
+    Attributes:
+        keys: Of the runs that share an id, by what the id is hashed by. It is nearly always empty.
     """
 
     def __init__(self, nodes: Mapping[Key, Node]) -> None:
         self._nodes = nodes
-        self._keys: dict[Key, list[Key]] = {}
+        self.keys: dict[Key, list[Key]] = {}
         self._shared: dict[Key, Key] = {}
         self._numbers = count(1)
         self._ended: deque[Any] = deque(maxlen=_ENDS_KEPT)
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def admit(self, key: Key, told: Any) -> Optional[Key]:
         """A key for a further run that starts with an id; `None` if this is the second report of one that is open."""
-        keys = self._keys.get(key, [key])
+        keys = self.keys.get(key, [key])
         if told is None or any(node.told is told for one in keys if (node := self._nodes.get(one)) is not None):
             return None
         own = ("twin", next(self._numbers))
         for one in (*keys, own):
             self._shared[one] = key
-        self._keys[key] = [*keys, own]
+        self.keys[key] = [*keys, own]
         return own
 
     def which(self, key: Key) -> Optional[Key]:
         """The key of the run of this id that the code is a part of."""
-        keys = self._keys.get(key)
+        keys = self.keys.get(key)
         if keys is None:
             return key
         call, run = FrameworkCall.current(), current_run()
@@ -63,7 +63,7 @@ class Twins:
 
     def ending(self, key: Key, told: Any) -> Optional[Key]:
         """The key of the run of this id that ends; `None` if its end was reported before."""
-        if key in self._keys and told is not None:
+        if key in self.keys and told is not None:
             if any(one is told for one in self._ended):
                 return None
             self._ended.append(told)
@@ -74,6 +74,6 @@ class Twins:
         shared = self._shared.pop(key, None)
         if shared is None:
             return
-        self._keys[shared] = [one for one in self._keys[shared] if one != key]
-        if not self._keys[shared]:
-            del self._keys[shared]
+        self.keys[shared] = [one for one in self.keys[shared] if one != key]
+        if not self.keys[shared]:
+            del self.keys[shared]

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Optional
 from opentelemetry.trace import StatusCode
 
 from keito.metering import LLMCall, NoUsage
+from keito.metering.call import quick_call
 from keito.metering.dialects import otel
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+_ERROR = StatusCode.ERROR
 
 _FREE = '"total_cost": 0'
 
@@ -36,31 +39,31 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
 def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:
     """The model call that a span with these attributes stands for; `None` if it names neither a model nor tokens."""
-    report = otel.span(about)
-    if report.usage is None and report.model is None and report.requested_model is None:
+    usage, served, tier, response_id, reported_cost, provider, requested, operation = otel.span(about)
+    if usage is None and served is None and requested is None:
         return None
     error = error_of(span, about)
-    return LLMCall(
-        started_at=moment(span.start_time),
-        ended_at=moment(span.end_time),
-        provider=report.provider,
-        requested_model=report.requested_model,
-        served_model=report.model,
-        usage=report.usage,
-        no_usage=None if report.usage is not None else _no_usage(error),
-        tier=report.tier,
-        error=error,
-        reported_cost=report.reported_cost,
-        response_id=report.response_id,
-        operation=report.operation,
-        partial=error is not None and report.usage is not None,
-        cached=_is_cached(about),
+    return quick_call(
+        moment(span.start_time),
+        moment(span.end_time),
+        provider,
+        requested,
+        served,
+        usage,
+        None if usage is not None else _no_usage(error),
+        tier,
+        _is_cached(about),
+        error,
+        reported_cost,
+        response_id,
+        operation,
+        error is not None and usage is not None,
     )
 
 
 def error_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[str]:
     """The name of the error that ended a span; `None` if none did."""
-    if span.status.status_code is not StatusCode.ERROR:
+    if span.status.status_code is not _ERROR:
         return None
     kinds = [event.attributes.get("exception.type") for event in span.events if event.attributes]
     named = about.get("error.type") or next((kind for kind in reversed(kinds) if kind), None)

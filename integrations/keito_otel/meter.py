@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
@@ -14,7 +13,7 @@ from keito.metering.dialects import otel
 from keito.metering.framework_call import FrameworkCall
 from keito_otel.calls import call_of, moment
 from keito_otel.nodes import Node, Root, SpanCall
-from keito_otel.roles import Role, role_of
+from keito_otel.roles import role_of
 
 _IDS_KEPT = 4096
 """Ids of answers by which a call is recognised in the spans of another trace."""
@@ -24,7 +23,7 @@ class CallMeter:
     """Records the model calls of spans into their runs. Only innermost inference spans count."""
 
     def __init__(self) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: dict[str, None] = {}
         self._lock = threading.RLock()
 
     def begin(self, node: Node) -> None:
@@ -32,16 +31,16 @@ class CallMeter:
         above = FrameworkCall.current()
         if above is not None and not isinstance(above, SpanCall):
             node.above = above
-        elif node.role is not Role.WORK:
+        elif node.role != "work":
             node.call = SpanCall.enter()
 
     def end(self, node: Node, about: Mapping[str, Any]) -> None:
         """A span has ended."""
         if node.call is not None:
             node.call.leave()
-        if node.role is Role.WORK and node.root.sums is None and otel.span_usage(about) is not None:
+        if node.role == "work" and node.root.sums is None and otel.span_usage(about) is not None:
             node.root.sums = call_of(node.span, about)
-        call = call_of(node.span, about) if node.role is Role.INFERENCE else None
+        call = call_of(node.span, about) if node.role == "inference" else None
         if call is None:
             self._record_held(node)
             return
@@ -61,7 +60,7 @@ class CallMeter:
         for node in nodes:
             if node.call is not None:
                 node.call.leave()
-        open_calls = [node for node in nodes if node.role is Role.INFERENCE and not node.inside]
+        open_calls = [node for node in nodes if node.role == "inference" and not node.inside]
         outer = {id(_around(node)) for node in open_calls}
         for node in open_calls:
             if id(node) not in outer and node.above is None:
@@ -115,7 +114,7 @@ class CallMeter:
             with self._lock:
                 self._ids[call.response_id] = None
                 if len(self._ids) > _IDS_KEPT:
-                    self._ids.popitem(last=False)
+                    del self._ids[next(iter(self._ids))]
         return False
 
 
@@ -128,10 +127,10 @@ def _around(node: Node) -> Optional[Node]:
     """The span of a model call that this one is a part of. A tool, or an agent, that a model calls is no part of it."""
     outer = node.outer
     while outer is not None:
-        role = outer.role if outer.role in (Role.INFERENCE, Role.WORK) else role_of(outer.span.attributes or {})
-        if role is Role.WORK:
+        role = outer.role if outer.role in ("inference", "work") else role_of(outer.span.attributes or {})
+        if role == "work":
             return None
-        if role is Role.INFERENCE or outer.role is Role.UNKNOWN:
+        if role == "inference" or outer.role == "unknown":
             return outer
         outer = outer.outer
     return None

@@ -81,7 +81,7 @@ class Node:
     scope: str
     root: Root
     outer: Optional[Node] = None
-    role: Role = Role.OTHER
+    role: Role = "other"
     run: Optional[AgentRun] = None
     above: Optional[FrameworkCall] = None
     call: Optional[SpanCall] = None

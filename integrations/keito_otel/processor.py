@@ -16,7 +16,7 @@ from keito_otel.calls import attributes_of
 from keito_otel.context import LANGCHAIN, enter_node, enter_unseen, keep_in_context, leave_node, node_around
 from keito_otel.meter import CallMeter
 from keito_otel.nodes import Node, Root
-from keito_otel.roles import Role, role_at_start, role_of
+from keito_otel.roles import role_at_start, role_of
 from keito_otel.routing import from_baggage, has_outcomes
 from keito_otel.runs import RunKeeper
 from keito_otel.table import Picks, SpanTable
@@ -68,6 +68,7 @@ class KeitoSpanProcessor(SpanProcessor):
         self.billing = AgentBilling(**policy_fields) if billing is None else billing
         self._owns_billing = billing is None
         self._expire_after = expire_after
+        self._sweep_every = min(_SWEEP_EVERY, expire_after)
         self._table = SpanTable(root)
         self._runs = RunKeeper(self.billing)
         self._meter = CallMeter()
@@ -106,19 +107,20 @@ class KeitoSpanProcessor(SpanProcessor):
             self.billing.close()
 
     def _started(self, span: Span, context: Optional[Context]) -> None:
-        scope = span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
+        made_by, parent = span.instrumentation_scope, span.parent
+        scope = made_by.name if made_by is not None else ""
         if scope == _OWN:
             return
-        if self._table.is_full or time.monotonic() - self._swept_at > min(_SWEEP_EVERY, self._expire_after):
+        if self._table.is_full or time.monotonic() - self._swept_at > self._sweep_every:
             self._sweep()
         role = role_at_start(scope, attributes_of(span))
-        is_first = span.parent is None or span.parent.is_remote
-        around = node_around(scope) if is_first and role is Role.INFERENCE else None
+        is_first = parent is None or parent.is_remote
+        around = node_around(scope) if is_first and role == "inference" else None
         is_unseen = scope == LANGCHAIN and is_first and keep_in_context()
         node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)
         if node is not None and is_unseen:
             enter_unseen(node)
-        if node is not None and role is not Role.OTHER:
+        if node is not None and role != "other":
             node.role = role
             enter_node(node)
             self._runs.begin(node)
@@ -143,9 +145,9 @@ class KeitoSpanProcessor(SpanProcessor):
     def _read(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span tells by its end."""
         found = role_of(about)
-        node.role = node.role if found is Role.OTHER else found
+        node.role = node.role if found == "other" else found
         has_outcome = has_outcomes(node.span, about)
-        if node.role is Role.OTHER and not has_outcome:
+        if node.role == "other" and not has_outcome:
             return
         self._runs.begin(node)
         self._runs.learn(node.root, about)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 _INFERENCE = frozenset(
     {
@@ -59,32 +58,27 @@ _INSTRUMENTED = (
 )
 
 
-class Role(Enum):
-    """What part a span plays.
+Role = Literal["inference", "work", "unknown", "other"]
+"""What part a span plays.
 
-    `INFERENCE` is one call of a model. `WORK` is an agent, a tool, a chain: it may repeat the sums of the calls in it.
-    `UNKNOWN` is one of both: many instrumentations say it only when the span ends. Everything else is `OTHER`, and
-    transparent: HTTP requests, queries, the program's own spans.
-    """
-
-    INFERENCE = "inference"
-    WORK = "work"
-    UNKNOWN = "unknown"
-    OTHER = "other"
+`inference` is one call of a model. `work` is an agent, a tool, a chain: it may repeat the sums of the calls in it.
+`unknown` is one of both: many instrumentations say it only when the span ends. Everything else is `other`, and
+transparent: HTTP requests, queries, the program's own spans.
+"""
 
 
 def role_of(about: Mapping[str, Any]) -> Role:
     """The part that a span with these attributes plays, as far as they say it."""
     operation = about.get("gen_ai.operation.name") or about.get("llm.request.type")
     if isinstance(operation, str):
-        return Role.INFERENCE if operation in _INFERENCE else Role.WORK
+        return "inference" if operation in _INFERENCE else "work"
     kind = about.get("openinference.span.kind")
     if isinstance(kind, str):
-        return Role.INFERENCE if kind.upper() in _OPEN_INFERENCE else Role.WORK
+        return "inference" if kind.upper() in _OPEN_INFERENCE else "work"
     if "traceloop.span.kind" in about:
-        return Role.WORK
+        return "work"
     # Older instrumentations name no operation; and a span with too many attributes loses its first ones.
-    return Role.INFERENCE if _has_model(about) and any(name.startswith(_COUNTS) for name in about) else Role.OTHER
+    return "inference" if _has_model(about) and any(name.startswith(_COUNTS) for name in about) else "other"
 
 
 def _has_model(about: Mapping[str, Any]) -> bool:
@@ -93,15 +87,15 @@ def _has_model(about: Mapping[str, Any]) -> bool:
 
 def role_at_start(scope: str, about: Mapping[str, Any]) -> Role:
     """The part of a span that starts, by its attributes and by who made it."""
-    role = role_of(about) if about else Role.OTHER
-    if role is not Role.OTHER:
+    role = role_of(about) if about else "other"
+    if role != "other":
         return role
     if is_of_agents(scope):
-        return Role.UNKNOWN
+        return "unknown"
     for name in about:
         if name.startswith(_PREFIXES):
-            return Role.UNKNOWN
-    return Role.OTHER
+            return "unknown"
+    return "other"
 
 
 @lru_cache(maxsize=1024)

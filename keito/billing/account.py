@@ -102,8 +102,9 @@ class RunAccount:
 
     def note(self, call: LLMCall, instead_of: Optional[LLMCall] = None) -> None:
         """Count a call for the budgets, in place of what was known of it before."""
-        self._tell(call)
-        if not self.policy.budgets:
+        if self.listener is not None:
+            self.listener(call)
+        if not self.policy.budget:
             return
         try:
             if instead_of is not None:

@@ -120,8 +120,12 @@ class Answers:
         """Remember a call that was not reported before."""
         if call.response_id is None or call.cached:
             return
-        seen, alike = Seen(call, place), self._alike(call.response_id)
-        self._seen[call.response_id] = (*alike[1 - _MOST_ALIKE :], seen) if alike else seen
+        seen = Seen(call, place)
+        if call.response_id in self._seen:
+            alike = self._alike(call.response_id)
+            self._seen[call.response_id] = (*alike[1 - _MOST_ALIKE :], seen)
+        else:
+            self._seen[call.response_id] = seen
         if len(self._seen) > IDS_KEPT:
             del self._seen[next(iter(self._seen))]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Optional
 
-from keito.metering.compact import compact
+from keito.metering.compact import compact, quick
 from keito.metering.status import RunStatus
 from keito.metering.usage import Usage
 
@@ -86,3 +86,7 @@ class LLMCall:
     def chargeable(self) -> bool:
         """Whether the provider charges for it: not for a cached answer, nor for a call that failed with no answer."""
         return not self.cached and self.no_usage is not NoUsage.FAILED
+
+
+quick_call = quick(LLMCall)
+"""Makes an `LLMCall`, where an agent waits for it."""

@@ -76,10 +76,12 @@ class RunEvents:
         with self.lock:
             if self.is_closed:
                 return False
-            seen = self.answers.find(call)
-            if seen is not None:
+            if call.response_id is None:  # decided first: so are most of those that LangChain reports
+                self._keep(call)
+            elif (seen := self.answers.find(call)) is not None:
                 return self._add_report(seen, call)
-            self.answers.remember(call, self._keep(call))
+            else:
+                self.answers.remember(call, self._keep(call))
         if self._ledger is not None:
             self._ledger.note(call)
         return True

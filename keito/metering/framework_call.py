@@ -47,9 +47,10 @@ class FrameworkCall:
                 not inside each other; only the last of them is current.
         """
         call = cls()
-        call.outer = _call.get()
-        while call.outer is not None and call.outer.is_over:
-            call.outer = call.outer.outer
+        outer = _call.get()
+        while outer is not None and outer.is_over:
+            outer = outer.outer
+        call.outer = outer
         if batch_size > 1:
             call._join(batch_size)
         _call.set(call)

@@ -72,7 +72,10 @@ class Recorder:
             Whether it counts: not long after the end of the run, nor when the same answer was recorded before, which
             its `response_id` tells. A second report that has tokens takes the place of a first one that has none.
         """
-        return self._added(lambda events: events.add_call(call), "a model call")
+        events = self._events
+        if events.add_call(call):
+            return True
+        return events.is_closed and self._added(lambda events: events.add_call(call), "a model call")
 
     def record_llm_call(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Optional
 
-from keito.metering.compact import compact
+from keito.metering.compact import compact, quick
 
 
 @compact
@@ -79,6 +79,9 @@ class Usage:
             and self.output_tokens >= self.output_audio_tokens + self.output_image_tokens
         )
 
+
+quick_usage = quick(Usage)
+"""Makes a `Usage`, where an agent waits for it."""
 
 _COUNTS = tuple(field.name for field in fields(Usage) if field.name not in {"other_kinds", "raw"})
 _counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*_COUNTS)

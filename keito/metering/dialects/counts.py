@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from keito.metering.dialects.reading import field, is_missing, members, named, raw_text
-from keito.metering.usage import Usage
+from keito.metering.usage import Usage, quick_usage
 
 
 class Counts:
@@ -72,7 +72,7 @@ class Counts:
 
     def usage(self, other_kinds: Collection[str] = (), **counts: int) -> Optional[Usage]:
         """The usage, with what was reported beside it where it cannot be true; `None` if nothing was counted."""
-        found = Usage(**counts, other_kinds=tuple(sorted(other_kinds)) if other_kinds else ())  # type: ignore[arg-type]
+        found = quick_usage(**counts, other_kinds=tuple(sorted(other_kinds)) if other_kinds else ())  # type: ignore[arg-type]
         if self.doubtful or found.problem is not None:
             return replace(found, raw=raw_text(self.source))
         return found if found.total_tokens else None

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from keito.metering.dialects.counts import Counts
 from keito.metering.dialects.reading import amount, mapping, text
 from keito.metering.dialects.report import Report
-from keito.metering.usage import Usage
+from keito.metering.usage import Usage, quick_usage
 
 _COUNTS: dict[str, tuple[str, ...]] = {
     "input": (
@@ -66,6 +66,13 @@ _FIELDS = {
     "audio_out": "output_audio_tokens",
 }
 _COUNT_OF = {name: count for count, names in _COUNTS.items() for name in names}
+_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED = (
+    _COUNTS[count][0] for count in ("input", "output", "cache_read", "cache_write", "reasoning")
+)
+_PRESENT = frozenset({_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED})
+"""The counts of today's conventions."""
+
+_WHOLE = {int}
 
 _SERVED = ("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
 _REQUESTED = (
@@ -77,6 +84,8 @@ _REQUESTED = (
 )
 # Who serves a model decides its price; OpenInference's `llm.system` is only whose language is spoken.
 _PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+_ID = ("gen_ai.response.id",)
+_OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 
 _EMBEDDINGS = {"embeddings", "embedding", "EMBEDDING"}
@@ -90,7 +99,7 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
         usage=span_usage(about),
         model=_first(about, _SERVED),
         tier=_first(about, _TIER),
-        response_id=_first(about, ("gen_ai.response.id",)),
+        response_id=_first(about, _ID),
         reported_cost=_reported_cost(about),
         provider=_first(about, _PROVIDER),
         requested_model=_first(about, _REQUESTED),
@@ -104,12 +113,24 @@ def span_usage(attributes: object) -> Optional[Usage]:
     names = about.keys() & _COUNT_OF.keys()  # a span of a long chat has hundreds of others
     if not names:
         return None
-    plain = {_COUNT_OF[name]: about[name] for name in names}
-    if len(plain) == len(names) and plain.keys() <= _FIELDS.keys() and {*map(type, plain.values())} == {int}:
-        usage = Usage(**{_FIELDS[count]: value for count, value in plain.items()})
-        if usage.problem is None:
-            return usage if usage.total_tokens else None
-    return _disputed_usage(Counts({name: about[name] for name in sorted(names)}))
+    usage = _plain_usage(about) if names <= _PRESENT else None
+    return usage or _disputed_usage(Counts({name: about[name] for name in sorted(names)}))
+
+
+def _plain_usage(about: Mapping[Any, Any]) -> Optional[Usage]:
+    """Tokens by today's names, where all are whole numbers that can be true. The agent waits for this."""
+    counts = taken, made, read, written, reasoned = (
+        about.get(_INPUT, 0),
+        about.get(_OUTPUT, 0),
+        about.get(_READ, 0),
+        about.get(_WRITTEN, 0),
+        about.get(_REASONED, 0),
+    )
+    if {*map(type, counts)} != _WHOLE or min(counts) < 0 or not taken + made:
+        return None
+    if taken < read + written or made < reasoned:  # as `Usage.problem`
+        return None
+    return quick_usage(taken, made, read, written, 0, 0, reasoned)
 
 
 def _disputed_usage(counts: Counts) -> Optional[Usage]:
@@ -146,7 +167,7 @@ def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:
 
 
 def _operation(about: Mapping[Any, Any]) -> str:
-    kind = _first(about, ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind"))
+    kind = _first(about, _OPERATION)
     if kind in _EMBEDDINGS:
         return "embeddings"
     return "text_completion" if kind in _COMPLETION else "chat"
@@ -154,8 +175,6 @@ def _operation(about: Mapping[Any, Any]) -> str:
 
 def _first(about: Mapping[Any, Any], names: tuple[str, ...]) -> Optional[str]:
     for name in names:
-        value = about.get(name)
-        found = None if value is None else text(value)
-        if found is not None:
+        if name in about and (found := text(about[name])) is not None:
             return found
     return None

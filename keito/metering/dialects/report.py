@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from keito.metering.call import NoUsage
 from keito.metering.usage import Usage
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What an answer says about its call, as far as it does.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
 
-from keito.metering.call import LLMCall, NoUsage
+from keito.metering.call import LLMCall, NoUsage, quick_call
 from keito.metering.dialects.report import Report, joined
 from keito.metering.framework_call import FrameworkCall
 from keito.metering.run import AgentRun
@@ -80,7 +80,7 @@ class PendingCall:
         self.knows(report.response_id)
         if self._is_reported_above(report):
             return
-        call = LLMCall(
+        call = quick_call(
             started_at=self.started_at,
             ended_at=_now(),
             provider=self.provider,

@@ -73,7 +73,7 @@ def test_an_error_in_metering_does_not_reach_the_caller(
 
     failures: set[Any] = set()
     monkeypatch.setattr(guard, "_said", failures)
-    monkeypatch.setattr(pending, "LLMCall", break_down)
+    monkeypatch.setattr(pending, "quick_call", break_down)
     with AgentRun("broken") as run:
         for _ in range(2):
             assert meter(client).chat.completions.create(**ASK).id

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keito.metering import LLMCall, NoUsage, Usage
+from keito.metering.call import quick_call
+from keito.metering.usage import quick_usage
 
 NOW = datetime(2026, 3, 5, tzinfo=timezone.utc)
 
@@ -74,7 +76,15 @@ def test_a_sum_names_each_further_kind_once() -> None:
     assert total.other_kinds == ("citation", "video")
 
 
-@pytest.mark.parametrize("kept", [Usage(1, 2, other_kinds=("video",)), LLMCall(NOW, NOW, "openai", usage=Usage(3))])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        Usage(1, 2, other_kinds=("video",)),
+        LLMCall(NOW, NOW, "openai", usage=Usage(3)),
+        quick_usage(1, 2, other_kinds=("video",)),
+        quick_call(NOW, NOW, "openai", usage=quick_usage(3)),
+    ],
+)
 def test_what_a_run_keeps_is_small_and_frozen_and_can_be_copied(kept: Any) -> None:
     assert not hasattr(kept, "__dict__")
     with pytest.raises(FrozenInstanceError):
@@ -83,6 +93,16 @@ def test_what_a_run_keeps_is_small_and_frozen_and_can_be_copied(kept: Any) -> No
         assert copied == kept
         assert hash(copied) == hash(kept)
     assert repr(kept).startswith(type(kept).__name__ + "(")
+
+
+@given(usages(), st.text(), st.booleans())
+def test_what_is_made_quickly_is_the_same(usage: Usage, text: str, cached: bool) -> None:
+    quick = quick_usage(*(getattr(usage, field.name) for field in fields(Usage)))
+    assert (type(quick), quick, hash(quick)) == (Usage, usage, hash(usage))
+    call = quick_call(NOW, NOW, text, usage=quick, cached=cached)
+    assert (type(call), call) == (LLMCall, LLMCall(NOW, NOW, text, usage=usage, cached=cached))
+    with pytest.raises(TypeError, match="started_at"):
+        quick_call(ended_at=NOW)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
