@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _ERROR = StatusCode.ERROR
+_UTC = timezone.utc
+_at = datetime.fromtimestamp
 
 _FREE = '"total_cost": 0'
 
@@ -28,7 +30,7 @@ def moment(nanoseconds: Optional[int]) -> datetime:
     """A span's time as a moment; now, if it has none."""
     if nanoseconds is None:
         return datetime.now(timezone.utc)
-    return datetime.fromtimestamp(nanoseconds // 1000 / 1e6, timezone.utc)  # exact: microseconds fit a float
+    return _at(nanoseconds // 1000 / 1e6, _UTC)  # exact: microseconds fit a float
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, Any]:

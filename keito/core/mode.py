@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from keito.core.answer import read
 from keito.core.call import Call
@@ -11,8 +11,11 @@ from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 from keito.core.reply import Reply
+from keito.core.survey import Survey
 
 if TYPE_CHECKING:
+    import threading
+
     from keito.core.drive_async import AsyncDriver
     from keito.core.pager_async import AsyncPager
 
@@ -35,6 +38,13 @@ class Sync:
     def paginate(self, first: Call[Page[T]]) -> Pager[T]:
         """Iterate over a list from its first page on."""
         return Pager(first, self._driver.perform)
+
+    def survey(self, survey: Survey[T]) -> T:
+        """Read whole lists, page by page, for what is computed from them."""
+        for reading in survey.readings:
+            for page in self.paginate(reading.first).pages():
+                reading.take(page)
+        return survey.result()
 
     @property
     def raw(self) -> SyncRaw:
@@ -60,6 +70,13 @@ class Async:
 
         return AsyncPager(first, self._driver.perform)
 
+    async def survey(self, survey: Survey[T]) -> T:
+        """Read whole lists, page by page, for what is computed from them."""
+        for reading in survey.readings:
+            async for page in self.paginate(reading.first).pages():
+                reading.take(page)
+        return survey.result()
+
     @property
     def raw(self) -> AsyncRaw:
         """The mode of `with_raw_response`."""
@@ -81,6 +98,11 @@ class SyncRaw:
     def paginate(self, first: Call[Page[T]]) -> RawResponse[Page[T]]:
         """Fetch the one page that the call asks for."""
         return self.perform(first)
+
+    def survey(self, survey: Survey[T]) -> RawResponse[T]:
+        """Read whole lists; the status and headers are those of the last answer."""
+        heard = _Heard(self._driver)
+        return heard.with_last(Sync(heard).survey(survey))
 
 
 class AsyncRaw:

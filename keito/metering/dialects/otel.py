@@ -96,14 +96,14 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
     """Read the attributes of a span of one model call. Spans of agents and workflows repeat the sums of theirs."""
     about = mapping(attributes)
     return Report(
-        usage=span_usage(about),
-        model=_first(about, _SERVED),
-        tier=_first(about, _TIER),
-        response_id=_first(about, _ID),
-        reported_cost=_reported_cost(about),
-        provider=_first(about, _PROVIDER),
-        requested_model=_first(about, _REQUESTED),
-        operation=_operation(about),
+        span_usage(about),
+        _first(about, _SERVED),
+        _first(about, _TIER),
+        _first(about, _ID),
+        _reported_cost(about),
+        _first(about, _PROVIDER),
+        _first(about, _REQUESTED),
+        _operation(about),
     )
 
 
