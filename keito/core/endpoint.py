@@ -19,6 +19,7 @@ from keito.core.mode import Async, AsyncRaw, Mode, Sync, SyncRaw
 from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
+from keito.core.survey import Survey
 
 if TYPE_CHECKING:
     from keito.core.pager_async import AsyncPager
@@ -47,9 +48,9 @@ def _like(plan: Callable[..., Any], returns: str, *runners: Callable[..., Any]) 
 
 
 def _result(plan: Callable[..., Any]) -> str:
-    """The text of `T` in a plan annotated `Call[T]` or `Call[Page[T]]`."""
+    """The text of `T` in a plan annotated `Call[T]`, `Call[Page[T]]` or `Survey[T]`."""
     text = str(plan.__annotations__["return"])
-    for prefix in ("Call[", "Page["):
+    for prefix in ("Call[", "Page[", "Survey["):
         if text.startswith(prefix):
             text = text[len(prefix) : -1]
     return text
@@ -59,11 +60,14 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator
     """Mark a method that describes a call; reading it from a client performs the call."""
 
     def __init__(self, plan: Callable[Concatenate[Any, P], Call[T]]) -> None:
-        def blocking(self: Resource[Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-            return self.mode.perform(plan(self, *args, **kwargs))
+        self._carry_out(plan, lambda mode, call: mode.perform(call))
 
-        async def awaiting(self: Resource[Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-            return await self.mode.perform(plan(self, *args, **kwargs))
+    def _carry_out(self, plan: Callable[..., Any], act: Callable[[Any, Any], Any]) -> None:
+        def blocking(self: Resource[Any], *args: Any, **kwargs: Any) -> Any:
+            return act(self.mode, plan(self, *args, **kwargs))
+
+        async def awaiting(self: Resource[Any], *args: Any, **kwargs: Any) -> Any:
+            return await act(self.mode, plan(self, *args, **kwargs))
 
         self.plan = plan
         self.__doc__ = plan.__doc__
@@ -87,6 +91,13 @@ class endpoint(Generic[P, T]):  # noqa: N801 - used as a decorator
         if resource is None:
             return self.blocking
         return MethodType(self.awaiting if resource.mode.awaits else self.blocking, resource)
+
+
+class surveyed(endpoint[P, T]):  # noqa: N801 - used as a decorator
+    """Mark a method that describes what is computed from whole lists; reading it from a client reads them all."""
+
+    def __init__(self, plan: Callable[Concatenate[Any, P], Survey[T]]) -> None:
+        self._carry_out(plan, lambda mode, survey: mode.survey(survey))
 
 
 class paginated(Generic[P, T]):  # noqa: N801 - used as a decorator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from keito.core.answer import read
 from keito.core.call import Call
@@ -41,10 +41,7 @@ class Sync:
 
     def survey(self, survey: Survey[T]) -> T:
         """Read whole lists, page by page, for what is computed from them."""
-        for reading in survey.readings:
-            for page in self.paginate(reading.first).pages():
-                reading.take(page)
-        return survey.result()
+        return _surveyed(survey, self.paginate)
 
     @property
     def raw(self) -> SyncRaw:
@@ -72,10 +69,7 @@ class Async:
 
     async def survey(self, survey: Survey[T]) -> T:
         """Read whole lists, page by page, for what is computed from them."""
-        for reading in survey.readings:
-            async for page in self.paginate(reading.first).pages():
-                reading.take(page)
-        return survey.result()
+        return await _surveyed_async(survey, self.paginate)
 
     @property
     def raw(self) -> AsyncRaw:
@@ -101,8 +95,14 @@ class SyncRaw:
 
     def survey(self, survey: Survey[T]) -> RawResponse[T]:
         """Read whole lists; the status and headers are those of the last answer."""
-        heard = _Heard(self._driver)
-        return heard.with_last(Sync(heard).survey(survey))
+        last: list[Reply] = []
+
+        def fetch(call: Call[Any], dropped: Optional[threading.Event]) -> Reply:
+            reply = self._driver.perform(call, dropped)
+            last[:] = [reply]
+            return reply
+
+        return _carried(_surveyed(survey, lambda first: Pager(first, fetch)), last[0])
 
 
 class AsyncRaw:
@@ -121,7 +121,38 @@ class AsyncRaw:
         """Fetch the one page that the call asks for."""
         return await self.perform(first)
 
+    async def survey(self, survey: Survey[T]) -> RawResponse[T]:
+        """Read whole lists; the status and headers are those of the last answer."""
+        from keito.core.pager_async import AsyncPager  # noqa: PLC0415
+
+        last: list[Reply] = []
+
+        async def fetch(call: Call[Any]) -> Reply:
+            reply = await self._driver.perform(call)
+            last[:] = [reply]
+            return reply
+
+        return _carried(await _surveyed_async(survey, lambda first: AsyncPager(first, fetch)), last[0])
+
+
+def _surveyed(survey: Survey[T], paginate: Callable[[Call[Page[Any]]], Pager[Any]]) -> T:
+    for reading in survey.readings:
+        for page in paginate(reading.first).pages():
+            reading.take(page)
+    return survey.result()
+
+
+async def _surveyed_async(survey: Survey[T], paginate: Callable[[Call[Page[Any]]], AsyncPager[Any]]) -> T:
+    for reading in survey.readings:
+        async for page in paginate(reading.first).pages():
+            reading.take(page)
+    return survey.result()
+
 
 def _raw(call: Call[T], reply: Reply) -> RawResponse[T]:
+    return _carried(read(call, reply), reply)
+
+
+def _carried(data: T, reply: Reply) -> RawResponse[T]:
     response = reply.public()
-    return RawResponse(read(call, reply), reply.status, response.headers, response)
+    return RawResponse(data, reply.status, response.headers, response)
