@@ -49,14 +49,16 @@ def call_of(
 def close(table: RunTable, root: Root, status: RunStatus) -> None:
     """End a root and bill it. What is open in it is billed as far as it is known."""
     _leave(table, root)
-    _billing_of(root).finish(root.run, status)
+    if not root.is_late:
+        _billing_of(root).finish(root.run, status)
     root.run.inputs = None
 
 
 def give_up(table: RunTable, root: Root) -> None:
     """End a root that nobody ends. Its time is up to when it was heard of last."""
     _leave(table, root)
-    _billing_of(root).finish(root.run, RunStatus.ABANDONED, elapsed_ns=root.heard_ns - root.began_ns)
+    if not root.is_late:
+        _billing_of(root).finish(root.run, RunStatus.ABANDONED, elapsed_ns=root.heard_ns - root.began_ns)
     root.run.inputs = None
 
 
@@ -65,8 +67,8 @@ def leave_open(table: RunTable, key: Key, node: Node) -> None:
     if node.step is not None:
         node.step.settle(again=False)
     if node.model is not None:
-        node.root.run.record(call_of(node.model, Answer(), None, NoUsage.UNFINISHED))
-        table.late.add(key, node.root.run, node.model)
+        node.run.record(call_of(node.model, Answer(), None, NoUsage.UNFINISHED))
+        table.late.add(key, node.run, node.model)
 
 
 def _leave(table: RunTable, root: Root) -> None:

@@ -58,6 +58,16 @@ class Root:
     began_ns: int = field(default_factory=time.perf_counter_ns)
     heard_ns: int = field(default_factory=time.perf_counter_ns)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is a model call that began after the end of its run, whose supplement bills it."""
+        return self.run.supplement_to is not None
+
+    @property
+    def uid(self) -> str:
+        """Tells it from all others. Late calls of one run share what they are recorded into."""
+        return f"{self.run.uid}/{self.key}" if self.is_late else self.run.uid
+
 
 @dataclass(slots=True)
 class Node:
@@ -65,7 +75,8 @@ class Node:
 
     Attributes:
         root: What it belongs to.
-        run: Where its code logs outcomes to: the run of the root, or of the graph's step that it is a part of.
+        run: What it is recorded into: the run of the root, of the graph's step that it is a part of, or of a block of
+            code around it that is billed by itself.
         told: The metadata that its start told, which are an object of its own in each run.
         is_root: Whether its end is the end of the root.
         step: What is logged in it, if it is a step of a graph.

@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 from keito.billing import AgentBilling
 from keito.metering import AgentRun, current_run
-from keito.metering.current import enter_run, leave_run
+from keito.metering.current import enter_run, leave_run, starting_run
 from keito_langchain.context import enclosing_run_id
 from keito_langchain.late import LateCalls
 from keito_langchain.nodes import Key, ModelStart, Node, Root
+from keito_langchain.places import innermost
 from keito_langchain.steps import StepRun
 from keito_langchain.twins import Twins
 
@@ -121,8 +122,10 @@ class RunTable:
 
     def start_inside(self, around: Node, key: Key, told: Any, model: Optional[ModelStart]) -> Node:
         """A LangChain run has started inside another one that is open. The arguments are those of `start`."""
-        root = around.root
-        node = Node(root, around.run, told, False, None, model)
+        root, run, current = around.root, around.run, starting_run()
+        if current is not None and current is not run:
+            run = innermost(current, run)
+        node = Node(root, run, told, False, None, model)
         with self._lock:
             self._nodes[key] = node
             root.open[key] = None
@@ -145,7 +148,7 @@ class RunTable:
                 return None
             root = node.root
             if node.is_root:
-                self._roots.pop(root.run.uid, None)
+                self._roots.pop(root.uid, None)
             else:
                 root.open.pop(key, None)
             if self._twins.keys:
@@ -159,7 +162,7 @@ class RunTable:
     def left_open(self, root: Root) -> list[tuple[Key, Node]]:
         """Forget a root and what is open in it, itself included if it has not ended; answers what that is."""
         with self._lock:
-            self._roots.pop(root.run.uid, None)
+            self._roots.pop(root.uid, None)
             left = [(key, node) for key in (root.key, *root.open) if (node := self._nodes.pop(key, None)) is not None]
             root.open.clear()
             for key, _ in left:
@@ -197,7 +200,7 @@ class RunTable:
         root = Root(run, name, key)
         node = Node(root, run, told, True, None, model)
         with self._lock:
-            self._roots[run.uid] = root
+            self._roots[root.uid] = root
             self._nodes[key] = node
         return node
 

@@ -18,6 +18,7 @@ from keito_langchain import graph
 from keito_langchain.closing import call_of, close, give_up, leave_open, watch_of
 from keito_langchain.nodes import ModelStart, Node, Root
 from keito_langchain.outcomes import EVENT, outcome_of
+from keito_langchain.places import ended_around, place_of, taking
 from keito_langchain.routing import agent_of, fields_of
 from keito_langchain.steps import is_step
 from keito_langchain.table import RunTable, key_of, table_of
@@ -78,11 +79,12 @@ class Translator:
             return
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
-            return self._start(around, name, metadata, inputs)
+            ended = ended_around(self._billing, parent_id)
+            return self._start(name, metadata, inputs, around=around, ended=ended)
 
         node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags))
         if uses is not None:
-            node.root.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
+            node.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
         self._opened(node)
 
     def model_started(
@@ -117,7 +119,9 @@ class Translator:
         name = details.get("name") or class_name
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
-            return self._start(around, name, metadata, inputs)
+            ended = ended_around(self._billing, parent_id)
+            late = None if ended is None else taking(ended)
+            return late or self._start(name, metadata, inputs, around=around, ended=ended)
 
         self._opened(self._table.start(key, None, name, start_run, told=metadata, model=start))
         return True
@@ -136,8 +140,8 @@ class Translator:
         if node is None:
             return
         try:
-            _limit(node.root.run, budgets)
-            node.root.run.check_budget()
+            _limit(node.run, budgets)
+            node.run.check_budget()
         except Exception as error:
             if self._table.end(run_id) is not None:
                 self._left(node, error)
@@ -157,7 +161,7 @@ class Translator:
             # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
             if start is not None and not (answer.counted_elsewhere and start.batch_size > 1):
                 call = call_of(start, answer, error)
-                node.root.run.record(call)
+                self._record(node, call)
                 if call.usage is None:
                     self._warn_uncounted(call)
         finally:
@@ -204,11 +208,29 @@ class Translator:
         elif outcome is not None:
             run.log_outcome(outcome)
 
+    def _record(self, node: Node, call: LLMCall) -> None:
+        if not node.root.is_late or taking(node.run) is not None:
+            node.run.record(call)
+            return
+        # It began soon after the end of its run, and has lasted too long to be billed beside it.
+        run = self._start(node.root.name, node.told, None, around=None, ended=node.run)
+        run.record(call)
+        self._billing.finish(run)
+
     def _start(
-        self, around: Optional[AgentRun], name: Optional[str], metadata: Optional[Mapping[str, Any]], inputs: Any
+        self,
+        name: Optional[str],
+        metadata: Optional[Mapping[str, Any]],
+        inputs: Any,
+        *,
+        around: Optional[AgentRun],
+        ended: Optional[AgentRun],
     ) -> AgentRun:
-        fields = fields_of(metadata)
-        run = self._billing.start(name, framework="langchain", parent=around, attributes=metadata, **fields)
+        """Start a run inside `around`, or for whom `ended` was: it was started there, and has outlived it."""
+        fields = {**({} if ended is None else place_of(ended)), **fields_of(metadata)}
+        attributes = metadata if ended is None else {**ended.attributes, **(metadata or {})}
+        parent = None if around is None else self._billing.around()  # one of another account is none
+        run = self._billing.start(name, framework="langchain", parent=parent, attributes=attributes, **fields)
         run.agent_id = agent_of(metadata) or run.agent_id
         run.inputs = inputs
         return run

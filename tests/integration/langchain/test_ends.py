@@ -275,7 +275,7 @@ def test_a_process_that_is_forked_bills_only_what_it_does_itself(places: Any, tm
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="LangChain loses the callbacks of such tasks")
-def test_work_that_starts_after_the_end_is_a_run_by_itself(model: Any, config: Any, bill: Any) -> None:
+def test_a_call_that_a_task_makes_after_the_end_is_billed_beside_the_run(model: Any, config: Any, bill: Any) -> None:
     async def main() -> None:
         ended, tasks = asyncio.Event(), []
 
@@ -293,8 +293,8 @@ def test_work_that_starts_after_the_end_is_a_run_by_itself(model: Any, config: A
 
     asyncio.run(main())
     found = bill()
-    assert sorted(found.tokens) == [(0, 0), (1000, 100)]
-    assert found.cost == ["0.00045"]
+    assert (found.tokens, found.cost) == ([(0, 0)], ["0.00045"])
+    assert "-late-" in found.expenses[0].metadata["keito"]["key"]
     assert current_run() is None
 
 
