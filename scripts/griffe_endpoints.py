@@ -11,13 +11,16 @@ _ITERATOR = "async iterator on AsyncKeito"
 
 
 class Endpoints(griffe.Extension):
-    """A method under `@endpoint` returns its `T` instead of `Call[T]`; one under `@paginated` a `Pager[T]`."""
+    """What callers get: `T` of `@endpoint` (`Call[T]`) and `@surveyed` (`Survey[T]`), `Pager[T]` of `@paginated`."""
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         """Rewrite the return annotation of an endpoint."""
         marks = {str(decorator.value) for decorator in func.decorators}
         if "endpoint" in marks:
             func.returns = _inside(func.returns, "Call")
+            func.labels.add(_AWAITABLE)
+        elif "surveyed" in marks:
+            func.returns = _inside(func.returns, "Survey")
             func.labels.add(_AWAITABLE)
         elif "paginated" in marks:
             page = _inside(func.returns, "Call")

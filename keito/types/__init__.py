@@ -26,7 +26,15 @@ from keito.types.invoice import (
     Recipient,
 )
 from keito.types.project import Project, ProjectCreate
-from keito.types.report import TeamTimeResult
+from keito.types.report import (
+    AgentOutcomes,
+    AgentRevenue,
+    AgentSummary,
+    AgentSummaryGroup,
+    AgentTime,
+    AgentTotals,
+    TeamTimeResult,
+)
 from keito.types.request_options import RequestOptions
 from keito.types.task import Task
 from keito.types.time_entry import TimeEntry, TimeEntryCreate, TimeEntryRestart, TimeEntryStop, TimeEntryUpdate
@@ -35,6 +43,12 @@ from keito.types.user import User
 __all__ = [
     "NOT_GIVEN",
     "AgentMetadata",
+    "AgentOutcomes",
+    "AgentRevenue",
+    "AgentSummary",
+    "AgentSummaryGroup",
+    "AgentTime",
+    "AgentTotals",
     "ApprovalStatus",
     "ClientCreate",
     "ClientModel",

@@ -9,7 +9,7 @@ from keito import AsyncKeito
 from keito.core.page import Page
 from keito.core.pager_async import AsyncPager
 from keito.core.raw_response import RawResponse
-from keito.types import Invoice, Project, TimeEntry, User
+from keito.types import AgentSummary, Invoice, Project, TimeEntry, User
 
 
 async def endpoints(client: AsyncKeito) -> None:
@@ -18,6 +18,7 @@ async def endpoints(client: AsyncKeito) -> None:
     assert_type(await client.users.me(), User)
     assert_type(await client.time_entries.delete("id"), None)
     assert_type(await client.invoices.get("id"), Invoice)
+    assert_type(await client.reports.agent_summary("20260301", "20260331", group_by="project"), AgentSummary)
 
 
 async def lists(client: AsyncKeito) -> None:
@@ -31,6 +32,7 @@ async def lists(client: AsyncKeito) -> None:
 async def raw(client: AsyncKeito) -> None:
     assert_type(await client.users.with_raw_response.me(), RawResponse[User])
     assert_type(await client.time_entries.with_raw_response.list(), RawResponse[Page[TimeEntry]])
+    assert_type(await client.reports.with_raw_response.agent_summary("d", "d"), RawResponse[AgentSummary])
 
 
 async def mistakes(client: AsyncKeito) -> None:

@@ -1,5 +1,6 @@
 """What callers of `Keito` see. Checked by mypy and pyright, never executed."""
 
+from decimal import Decimal
 from typing import Any, Optional
 
 from typing_extensions import assert_type
@@ -9,6 +10,8 @@ from keito.core.page import Page
 from keito.core.pager import Pager
 from keito.core.raw_response import RawResponse
 from keito.types import (
+    AgentSummary,
+    AgentSummaryGroup,
     ClientModel,
     Expense,
     IdName,
@@ -35,6 +38,16 @@ def endpoints(client: Keito) -> None:
     assert_type(client.invoices.messages.create("id", recipients=[{"name": "n", "email": "e"}]), InvoiceMessage)
     assert_type(client.invoices.delete("id"), dict[str, Any])
     assert_type(client.expenses.create(project_id="p", expense_category_id="c", spent_date="d", units=1), Expense)
+
+
+def summaries(client: Keito) -> None:
+    summary = client.reports.agent_summary("20260301", "20260331", group_by=["client", "month"])
+    assert_type(summary, AgentSummary)
+    assert_type(summary.groups[0], AgentSummaryGroup)
+    assert_type(summary.combined.total_revenue, Optional[Decimal])
+    assert_type(client.reports.agent_summary("20260301", "20260331", group_by="agent"), AgentSummary)
+    assert_type(client.reports.with_raw_response.agent_summary("d", "d"), RawResponse[AgentSummary])
+    client.reports.agent_summary("d", "d", group_by="colour")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def lists(client: Keito) -> None:
