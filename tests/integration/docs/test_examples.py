@@ -13,6 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SAYS = {
+    "agent_report": [
+        "Acme       1.50 h  1 of 2 outcomes    137.97 USD",
+        "Umlaut     0.00 h  2 of 2 outcomes    12.50 EUR",
+        "137.97 USD, 12.50 EUR",
+        "in no amount: 1",
+    ],
     "async_client": ["40 entries recorded", "40 on 4 pages; the newest: Document", "4.0 hours", "deleted again"],
     "custom_agent": ["Ada Reyes qualified", "Cy Moss qualified", "3 leads looked at", "$0.00063"],
     "errors": [
