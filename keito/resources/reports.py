@@ -60,7 +60,7 @@ def _lists(places: Places, options: RequestOptions | None, *, currency: bool, cl
 
 
 class Reports(Resource[Mode]):
-    """Read reports; for managers and administrators."""
+    """Read reports: the one that the API has, and one that is computed from time entries."""
 
     with_raw_response: raw_view[Reports[SyncRaw], Reports[AsyncRaw]] = raw_view()
 
@@ -75,7 +75,7 @@ class Reports(Resource[Mode]):
         prefetch: int = 0,
         request_options: RequestOptions | None = None,
     ) -> Call[Page[TeamTimeResult]]:
-        """Iterate over the team's hours in a period, people and agents alike.
+        """Iterate over the team's hours in a period, people and agents alike; for managers and administrators.
 
         Args:
             from_date: First day; a date, `YYYY-MM-DD` or `YYYYMMDD`.
