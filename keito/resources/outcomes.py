@@ -51,7 +51,7 @@ class Outcomes(Resource[Mode]):
             spent_date: The day in the workspace's time zone.
             outcome_type: One of `OutcomeTypes` or any other word.
             description: Becomes the entry's notes; the client may read it.
-            unit_price: Price of one, 0 or more, in the account's currency.
+            unit_price: Price of one, 0 or more, in the currency of the project's client.
             quantity: How many.
             success: Whether the result was reached.
             evidence: A JSON object that proves it, such as a ticket's id.
