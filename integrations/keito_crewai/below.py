@@ -63,6 +63,7 @@ class CallsBelow(FrameworkCall):
     def leave(self, response_id: Optional[str] = None) -> None:  # noqa: ARG002 - it has many
         """End the execution."""
         self._ended = True
+        self._entered = None
 
     def ids_of(self, call: str) -> Optional[frozenset[str]]:
         """The ids of the answers that were recorded below for a call; `None` if nothing was."""

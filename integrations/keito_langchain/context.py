@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from types import FrameType
 from typing import Optional
 from uuid import UUID
+
+_MODELS = "langchain_core.language_models."
 
 
 def enclosing_run_id() -> Optional[UUID]:
@@ -19,3 +23,13 @@ def enclosing_run_id() -> Optional[UUID]:
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
     return getattr(callbacks, "parent_run_id", None)
+
+
+def is_in_model() -> bool:
+    """Whether the code was called by a model of LangChain."""
+    frame: Optional[FrameType] = inspect.currentframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_MODELS):
+            return True
+        frame = frame.f_back
+    return False

@@ -7,9 +7,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
+from uuid import UUID
+from weakref import ref
 
 from keito.metering import AgentRun
 from keito.metering.framework_call import FrameworkCall
+from keito_langchain.context import is_in_model
 from keito_langchain.steps import StepRun
 
 Key = Hashable
@@ -26,14 +29,28 @@ class ModelStart(FrameworkCall):
         model: The requested model.
         batch_size: How many prompts were asked together.
         at: When.
+        held: LangChain's own id of it, which it keeps for as long as the call lasts.
     """
 
-    __slots__ = ("at", "batch_size", "model", "provider")
+    __slots__ = ("at", "batch_size", "held", "model", "provider")
 
     provider: Optional[str]
     model: Optional[str]
     batch_size: int
     at: datetime
+    held: ref[UUID]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the code that asks is a part of the call.
+
+        Code beside it sees it, too: between the parts of a stream, and after an `ainvoke` that was cancelled, of whose
+        end LangChain never tells. There no code of a model is on the stack. In a task or thread that the model or that
+        program has started nothing is to be seen of that; but then LangChain soon lets go of what was cancelled.
+        """
+        if not self._is_open:
+            return False
+        return is_in_model() if self.is_here else self.held() is not None
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Optional
 from uuid import UUID
+from weakref import ref
 
 from langchain_core.outputs import LLMResult
 
@@ -110,7 +111,7 @@ class Translator:
         if key is None:
             return False
         class_name = serialized.get("name") if serialized else None
-        start = _model_start(metadata or _NOTHING, details, class_name)
+        start = _model_start(run_id, metadata or _NOTHING, details, class_name)
         around = self._table.find(parent_id)
         if around is not None:  # decided first: it is nearly always so, and the agent waits for it
             self._table.start_inside(around, key, metadata, start)
@@ -264,7 +265,9 @@ class Translator:
             _log.warning("Model %s reported no token usage, so its cost is not known. %s", call.model, _HINT)
 
 
-def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_name: Optional[str]) -> ModelStart:
+def _model_start(
+    run_id: UUID, about: Mapping[str, Any], details: Mapping[str, Any], class_name: Optional[str]
+) -> ModelStart:
     asked: Mapping[str, Any] = details.get("invocation_params") or {}
     model = about.get("ls_model_name") or asked.get("model") or asked.get("model_name")
     provider = about.get("ls_provider")
@@ -272,6 +275,7 @@ def _model_start(about: Mapping[str, Any], details: Mapping[str, Any], class_nam
         provider = None  # LangChain makes it up from the class where the class doesn't say
     batch_size = details.get("batch_size") or 1
     start = ModelStart.enter(batch_size)
+    start.held = ref(run_id)
     start.provider, start.model, start.batch_size, start.at = provider, model, batch_size, datetime.now(timezone.utc)
     return start
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Optional
 
 from typing_extensions import Self
@@ -19,9 +19,10 @@ class FrameworkCall:
         outer: The call of another framework around this one, such as of CrewAI around LangChain.
     """
 
-    __slots__ = ("_batch", "_is_open", "outer", "response_id")
+    __slots__ = ("_batch", "_entered", "_is_open", "outer", "response_id")
 
     _batch: list[FrameworkCall]
+    _entered: Optional[Token[Optional[FrameworkCall]]]
 
     def __init__(self) -> None:
         self.response_id: Optional[str] = None
@@ -53,8 +54,23 @@ class FrameworkCall:
         call.outer = outer
         if batch_size > 1:
             call._join(batch_size)
-        _call.set(call)
+        call._entered = _call.set(call)
         return call
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the context in which it began, and not a copy of that: only there its token is taken."""
+        now = _call.get()
+        try:
+            if self._entered is None:
+                return False
+            _call.reset(self._entered)
+        except ValueError:
+            return False
+        self._entered = _call.set(self)  # a token is taken once
+        if now is not self:
+            _call.set(now)
+        return True
 
     def leave(self, response_id: Optional[str] = None) -> None:
         """End it. The context may be another one by now, so the variable keeps it, and it is ignored.
@@ -63,6 +79,7 @@ class FrameworkCall:
             response_id: The id of the answer, as far as it is known. A framework around this one is told.
         """
         self._is_open = False
+        self._entered = None  # a token keeps what was there before it
         if self.outer is not None and self.outer.is_open:
             self.outer.reported(response_id)
 

@@ -22,6 +22,7 @@ pytest.importorskip("genai_prices")
 from keito_langchain import KeitoCallbackHandler
 from keito_langchain import late as late_calls
 from keito_langchain import table as tables
+from keito_langchain.nodes import ModelStart
 from langchain_core.callbacks import CallbackManager
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 
@@ -323,3 +324,17 @@ def no_watch_is_left() -> Iterator[None]:
     for thread in threading.enumerate():
         if thread.name == "keito-langchain-watch" and isinstance(thread, threading.Timer):
             thread.cancel()
+
+
+def test_calls_that_have_ended_are_forgotten_though_the_context_knows_the_last(
+    model: Any, config: Any, handler: KeitoCallbackHandler
+) -> None:
+    def known() -> int:
+        gc.collect()
+        return sum(type(one) is ModelStart for one in gc.get_objects())
+
+    before = known()
+    for _ in range(50):
+        model().invoke("hi", config)
+        list(model().stream("hi", config))
+    assert known() <= before + 1
