@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import httpx
 
@@ -147,10 +147,14 @@ def bound_headers(http: httpx.Client) -> None:
     """Let the deadline reach into a client that the caller brought, whose own timeouts begin anew with every byte."""
     from keito.core.transport import bound  # noqa: PLC0415 - loads httpcore, 50 ms
 
-    # Neither transports nor pools have a public way to the network; what is not httpx's own is left as it is.
-    for transport in [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]:
+    for transport in transports_of(http):
         if isinstance(transport, httpx.HTTPTransport):
             bound(transport)
+
+
+def transports_of(http: Union[httpx.Client, httpx.AsyncClient]) -> list[object]:
+    """Through what a client that the caller brought sends; httpx has no public way to it."""
+    return [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
 
 
 def _read(response: httpx.Response) -> bytes:

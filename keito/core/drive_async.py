@@ -12,7 +12,7 @@ import httpx
 
 from keito import telemetry
 from keito.core.call import Call
-from keito.core.drive import KEPT
+from keito.core.drive import KEPT, transports_of
 from keito.core.failure import FAILURES, closed, content_seen, lost, unusable
 from keito.core.reply import Reply
 from keito.core.retry import Flow, Outcome, Sleep, Unusable, exchange
@@ -111,6 +111,8 @@ class AsyncDriver:
         self.wire = wire
         self.max_retries = max_retries
         self._http = http
+        if http is not None:
+            _tidy_all(http)
         self._loops: WeakKeyDictionary[object, _Loop] = WeakKeyDictionary()
         self._closed = False
 
@@ -197,6 +199,14 @@ class AsyncDriver:
         loop = self._loops.pop(current_loop(), None)
         if loop is not None:
             await loop.close()
+
+
+def _tidy_all(http: httpx.AsyncClient) -> None:
+    from keito.core.handshake import tidy  # noqa: PLC0415 - loads httpcore, 50 ms
+
+    for transport in transports_of(http):
+        if isinstance(transport, httpx.AsyncHTTPTransport):
+            tidy(transport)
 
 
 async def _read(response: httpx.Response) -> bytes:

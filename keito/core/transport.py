@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from keito.core.deadline import deadline
+from keito.core.handshake import tidy
 from keito.core.retry import Unusable
 
 T = TypeVar("T")
@@ -165,7 +166,9 @@ class Transports:
 
     def awaiting(self) -> httpx.AsyncBaseTransport:
         """Httpx's own transport for asyncio and trio."""
-        return self._make(httpx.AsyncHTTPTransport)
+        transport = self._make(httpx.AsyncHTTPTransport)
+        tidy(transport)
+        return transport
 
     def aiohttp(self) -> Optional[httpx.AsyncBaseTransport]:
         """Aiohttp under httpx (ten times the throughput of 32 tasks) where `httpx-aiohttp` is installed."""

@@ -338,13 +338,14 @@ def test_a_host_that_does_not_exist(connect: Any, waits: "list[float]") -> None:
     assert not caught.value.sent
 
 
-def test_a_handshake_that_never_ends(connect: Any, transport: str, server: Any, acts: Any) -> None:
-    if transport == "async":
-        pytest.skip("httpcore leaves the socket of a cancelled handshake to the garbage collector")
+def test_a_handshake_that_never_ends_leaves_no_connection_behind(
+    connect: Any, server: Any, acts: Any, eventually: Any
+) -> None:
     server.acts(acts.silence)
     client = connect(server.url.replace("http:", "https:"), timeout=0.3, max_retries=0)
     with pytest.raises(KeitoTimeoutError):
         client.users.me()
+    eventually(lambda: server.ended == server.connections == 1)
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "truncate"])
