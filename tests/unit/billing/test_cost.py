@@ -161,14 +161,14 @@ def test_a_call_that_arrives_in_the_midst_of_a_fold_is_not_lost(monkeypatch: pyt
     assert cost_of(run, BillingPolicy("p", "t")).amounts == {"USD": Decimal(3)}
 
 
-def test_a_kept_call_takes_at_most_600_bytes() -> None:
+def bytes_of_kept_calls(count: int) -> int:
     import tracemalloc
 
     run = AgentBilling(BillingPolicy("p", "t", "c"), delivery=Nowhere()).start()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for number in range(256):
+        for number in range(count):
             run.record_llm_call(
                 provider="openai",
                 model="gpt-5-mini",
@@ -176,10 +176,14 @@ def test_a_kept_call_takes_at_most_600_bytes() -> None:
                 output_tokens=1_000 + number,
                 response_id=f"chatcmpl-{number:032}",
             )
-        taken = tracemalloc.get_traced_memory()[0] - before
+        return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert taken / 256 <= 600
+
+
+def test_a_kept_call_takes_at_most_600_bytes() -> None:
+    bytes_of_kept_calls(256)  # what the first use of the code loads and caches is no call's
+    assert bytes_of_kept_calls(256) / 256 <= 600
 
 
 def test_a_call_whose_counts_are_no_numbers_does_not_cost_the_run_its_bill(caplog: pytest.LogCaptureFixture) -> None:
