@@ -27,6 +27,9 @@ _FIRST_PAUSE = 0.1
 _LEAST_TIME = 0.05
 """Seconds below which no record is sent: its answer could hardly arrive."""
 
+_LAST_ROUND = 1.25
+"""Where the last round of a flush begins, in reserves before its end: a thread that wakes late is still in time."""
+
 _CLOSING_TIME = 5.0
 """Seconds that `close` spends on what is still pending."""
 
@@ -102,18 +105,20 @@ class DirectDelivery:
         self._take_over(records)
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
-        """Send again what is pending or held, within `timeout` seconds."""
+        """Send again what is pending or held, within `timeout` seconds.
+
+        What nobody answers is tried until shortly before the end.
+        """
         deadline = time.monotonic() + timeout
         # A record that times out only because the flush ends would be unsure, so none is started near the end.
         reserve = max(_LEAST_TIME, min(1.0, timeout / 2))
+        last_round = deadline - reserve * _LAST_ROUND
         items, pause = self._retryable(), _FIRST_PAUSE
         while items:
             self._send_all(items, deadline, reserve)
             items = [item for item in self._retryable() if item.transient]
-            pause = max([pause, *(item.not_before - time.monotonic() for item in items)])
-            if not items or time.monotonic() + pause + reserve > deadline:
+            if not _slept(pause, last_round, items):
                 break
-            time.sleep(pause)
             pause *= 2
         return self.report()
 
@@ -197,6 +202,19 @@ class DirectDelivery:
             self._said.add((fate, status))
         level = logging.DEBUG if known else logging.WARNING
         _log.log(level, "%s %s is %s: %s; %s", item.record.kind, item.record.key, fate, error, advice(fate, error))
+
+
+def _slept(pause: float, last: float, items: Sequence[_Kept]) -> bool:
+    """Sleep until the next round for `items`, at `last` at the latest; answers whether there is one."""
+    if not items:
+        return False
+    now = time.monotonic()
+    # Our own pause may be cut short, but not what the server asked for.
+    begin = max(min(now + pause, last), min(item.not_before for item in items))
+    if not now < begin <= last:
+        return False
+    time.sleep(begin - now)
+    return True
 
 
 def _say_dropped(item: _Kept) -> None:

@@ -157,6 +157,44 @@ def test_a_flush_waits_as_long_as_the_server_asks_and_no_longer_than_it_may(
     assert clock() - start == pytest.approx(30)
 
 
+@pytest.mark.parametrize("timeout", [0.5, 2, 5, 10, 60])
+def test_a_flush_reaches_a_server_that_comes_back_shortly_before_its_end(
+    client: Client, delivery: DirectDelivery, clock: Callable[[], float], timeout: float
+) -> None:
+    client.time_entries.answers = [UNREACHABLE]
+    delivery.deliver([record()])
+    start, create = clock(), client.time_entries.create
+
+    def down_for_a_while(**arguments: Any) -> None:
+        client.time_entries.answers = [UNREACHABLE] if clock() - start < timeout - 1.5 * min(1, timeout / 2) else []
+        create(**arguments)
+
+    client.time_entries.create = down_for_a_while  # type: ignore[method-assign]
+    assert delivery.flush(timeout) == FlushReport(delivered=1)
+    assert clock() - start < timeout
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.04, 0.5, 5, 60])
+def test_a_flush_never_takes_longer_than_it_may_and_leaves_the_last_attempt_time_to_be_answered(
+    client: Client, delivery: DirectDelivery, clock: Callable[[], float], timeout: float
+) -> None:
+    client.time_entries.answers = [UNREACHABLE] * 1000
+    delivery.deliver([record()])
+    start = clock()
+    assert delivery.flush(timeout) == FlushReport(pending=1)
+    assert clock() - start <= timeout
+    assert all(options["timeout"] >= min(1, timeout / 2) for options in client.time_entries.options)
+
+
+def test_a_record_that_the_server_puts_off_holds_up_no_other(
+    client: Client, delivery: DirectDelivery, clock: Callable[[], float]
+) -> None:
+    client.time_entries.answers = [KeitoRateLimitError(retry_after=30), UNREACHABLE, UNREACHABLE]
+    delivery.deliver([record(1), record(2)])
+    assert delivery.flush(10) == FlushReport(delivered=1, held=1)
+    assert client.time_entries.posted == ["run-1", "run-2", "run-2", "run-2"]
+
+
 def test_a_held_record_is_sent_once_in_a_flush(
     client: Client, delivery: DirectDelivery, clock: Callable[[], float]
 ) -> None:
