@@ -20,6 +20,9 @@ PATIENCE = 6 * 3600.0
 _LOOKS = 4
 """How many times within its patience a watch looks."""
 
+_LONGEST_LOOK = 15.0
+"""Seconds between two looks at most. What a run left open is still billed beside it then."""
+
 
 def call_of(
     start: ModelStart, answer: Answer, error: Optional[BaseException] = None, no_usage: Optional[NoUsage] = None
@@ -81,7 +84,7 @@ def _billing_of(root: Root) -> AgentBilling:
 
 
 class Watch:
-    """Gives up the roots that are silent for too long, in a thread that lasts while any are open.
+    """Gives up the roots that are silent for too long or forgotten, in a thread that lasts while any are open.
 
     Args:
         table: Has the roots.
@@ -100,13 +103,13 @@ class Watch:
     def begin(self) -> None:
         """A root was opened."""
         if self._timer is None or not self._timer.is_alive():
-            self._timer = threading.Timer(self.patience / _LOOKS, self._look_again)
+            self._timer = threading.Timer(min(self.patience / _LOOKS, _LONGEST_LOOK), self._look_again)
             self._timer.daemon = True
             self._timer.name = "keito-langchain-watch"
             self._timer.start()
 
     def look(self, patience: Optional[float] = None) -> None:
-        """Give up the roots that were silent for `patience` seconds."""
+        """Give up the roots that were silent for `patience` seconds, and those that LangChain has forgotten."""
         table = self._table()
         seconds = self.patience if patience is None else patience
         for root in () if table is None else table.silent(int(seconds * 1e9)):

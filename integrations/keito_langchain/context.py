@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from types import FrameType
-from typing import Optional
+from typing import Any, Optional
 from uuid import UUID
+from weakref import ref
 
 _MODELS = "langchain_core.language_models."
+_CALLBACKS = "langchain_core.callbacks."
 
 
 def enclosing_run_id() -> Optional[UUID]:
@@ -27,9 +29,21 @@ def enclosing_run_id() -> Optional[UUID]:
 
 def is_in_model() -> bool:
     """Whether the code was called by a model of LangChain."""
+    return _is_called_by(_MODELS)
+
+
+def held(run_id: object) -> Optional[ref[Any]]:
+    """A reference to LangChain's own id of a run that starts, which LangChain keeps for as long as the run may end.
+
+    `None` where somebody else reports the start, and may make another id of the same number for the end.
+    """
+    return ref(run_id) if type(run_id) is UUID and _is_called_by(_CALLBACKS) else None
+
+
+def _is_called_by(modules: str) -> bool:
     frame: Optional[FrameType] = inspect.currentframe()
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith(_MODELS):
+        if str(frame.f_globals.get("__name__")).startswith(modules):
             return True
         frame = frame.f_back
     return False

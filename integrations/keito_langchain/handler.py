@@ -140,6 +140,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
 
         Runs that are going on are no part of it.
         """
+        self._runs.watch.look()
         return self.billing.send(timeout)
 
     @_never_raises

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
-from uuid import UUID
 from weakref import ref
 
 from keito.metering import AgentRun
@@ -38,7 +37,7 @@ class ModelStart(FrameworkCall):
     model: Optional[str]
     batch_size: int
     at: datetime
-    held: ref[UUID]
+    held: Callable[[], object]
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +62,7 @@ class Root:
         key: By which the table has it.
         open: Those inside it that have not ended, the oldest first.
         paused: LangGraph stopped it to wait for somebody.
+        held: LangChain's own id of it, which it keeps for as long as it may report the end; `None` if that is not so.
         began_ns: When it began, by `time.perf_counter_ns`.
         heard_ns: When it was heard of last.
     """
@@ -72,8 +72,14 @@ class Root:
     key: Key
     open: dict[Key, None] = field(default_factory=dict[Key, None])
     paused: bool = False
+    held: Optional[ref[Any]] = None
     began_ns: int = field(default_factory=time.perf_counter_ns)
     heard_ns: int = field(default_factory=time.perf_counter_ns)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether LangChain has let go of it without a word, as of an `ainvoke` that is cancelled."""
+        return self.held is not None and self.held() is None
 
     @property
     def is_late(self) -> bool:

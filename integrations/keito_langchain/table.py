@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from keito.billing import AgentBilling
 from keito.metering import AgentRun, current_run
 from keito.metering.current import enter_run, leave_run, starting_run
-from keito_langchain.context import enclosing_run_id
+from keito_langchain.context import enclosing_run_id, held
 from keito_langchain.late import LateCalls
 from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.places import innermost
@@ -95,6 +95,7 @@ class RunTable:
         told: Any = None,
         model: Optional[ModelStart] = None,
         is_step: bool = False,
+        run_id: object = None,
     ) -> Node:
         """A LangChain run has started.
 
@@ -106,10 +107,12 @@ class RunTable:
             told: Its metadata.
             model: What is known of it as a model call.
             is_step: Whether it is a step of a graph.
+            run_id: Its id, as LangChain has it.
         """
         around = self.find(parent_id) or self._around(name)
         if around is None:
             node = self._start_root(key, name, start_run, told, model)
+            node.root.held = held(run_id)
         else:
             node = self.start_inside(around, key, told, model)
         if is_step:
@@ -170,10 +173,10 @@ class RunTable:
         return left
 
     def silent(self, nanoseconds: int) -> list[Root]:
-        """The roots that were not heard of for so long."""
+        """The roots that were not heard of for so long, and those that LangChain has forgotten."""
         oldest = time.perf_counter_ns() - nanoseconds
         with self._lock:
-            return [root for root in self._roots.values() if root.heard_ns <= oldest]
+            return [root for root in self._roots.values() if root.heard_ns <= oldest or root.is_forgotten]
 
     def surplus(self) -> list[Root]:
         """The roots that are too many, those first that were not heard of for the longest time."""

@@ -83,7 +83,7 @@ class Translator:
             ended = ended_around(self._billing, parent_id)
             return self._start(name, metadata, inputs, around=around, ended=ended)
 
-        node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags))
+        node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags), run_id=run_id)
         if uses is not None:
             node.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
         self._opened(node)
@@ -124,7 +124,7 @@ class Translator:
             late = None if ended is None else taking(ended)
             return late or self._start(name, metadata, inputs, around=around, ended=ended)
 
-        self._opened(self._table.start(key, None, name, start_run, told=metadata, model=start))
+        self._opened(self._table.start(key, None, name, start_run, told=metadata, model=start, run_id=run_id))
         return True
 
     def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
@@ -275,9 +275,13 @@ def _model_start(
         provider = None  # LangChain makes it up from the class where the class doesn't say
     batch_size = details.get("batch_size") or 1
     start = ModelStart.enter(batch_size)
-    start.held = ref(run_id)
+    start.held = ref(run_id) if type(run_id) is UUID else _always
     start.provider, start.model, start.batch_size, start.at = provider, model, batch_size, datetime.now(timezone.utc)
     return start
+
+
+def _always() -> bool:
+    return True
 
 
 def _status(root: Root, error: Optional[BaseException]) -> RunStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
@@ -65,10 +66,20 @@ def counting_model() -> Any:
             generations = [ChatGeneration(message=text.model_copy(update=answer)) for _ in range(self.copies)]
             return ChatResult(generations=generations)
 
+        def _parts(self) -> list[AIMessageChunk]:
+            if not self.script:
+                return [AIMessageChunk(letter) for letter in "ok"]
+            text = self.script[self.asked - 1]
+            calls: Any = [
+                {"name": call["name"], "args": json.dumps(call["args"]), "id": call["id"], "index": index}
+                for index, call in enumerate(text.tool_calls)
+            ]
+            return [AIMessageChunk(text.content), AIMessageChunk("", tool_call_chunks=calls)]
+
         def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
             self.asked += 1
-            for letter in "ok":
-                yield ChatGenerationChunk(message=AIMessageChunk(letter))
+            for part in self._parts():
+                yield ChatGenerationChunk(message=part)
                 if self.error is not None:
                     raise self.error
             last = AIMessageChunk("", usage_metadata=self.usage, response_metadata=self._about())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -227,3 +229,38 @@ def test_work_in_the_model_itself_is_a_part_of_the_call(
         asyncio.run(Own(served="gpt-5-mini").ainvoke("hi", {"callbacks": [handler]}))
     assert [call.usage for call in run.calls] == [CHAT] * 2
     assert [call.response_id for call in run.calls] == stub.answered
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+def test_a_cancelled_call_is_told_as_soon_as_langchain_lets_go_of_it(
+    hangs: Any, billing: AgentBilling, handler: KeitoCallbackHandler, bill: Any, in_block: bool
+) -> None:
+    async def cancelled() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(hangs.ainvoke("hi", {"callbacks": [handler]}), 0.05)
+
+    async def request() -> None:
+        if not in_block:
+            await cancelled()
+            return
+        async with billing.run("Request"):
+            await cancelled()
+
+    asyncio.run(request())
+    gc.collect()
+    assert handler.flush().complete
+    told = [row for entry in bill().time for row in entry.metadata["keito"].get("unpriced", [])]
+    assert told == [{"model": "gpt-5-mini", "reason": "did not end before its run", "calls": 1}]
+    assert handler.open_runs == 0
+
+
+def test_a_run_whose_id_is_made_anew_for_each_event_is_not_taken_for_forgotten(
+    handler: KeitoCallbackHandler, bill: Any
+) -> None:
+    """Some programs tell the handler of runs that they keep somewhere else."""
+    name = uuid4().hex
+    handler.on_chain_start(None, {}, run_id=UUID(name), name="Far away")
+    handler.flush()
+    assert handler.open_runs == 1
+    handler.on_chain_end("done", run_id=UUID(name))
+    assert bill().statuses == ["completed"]
