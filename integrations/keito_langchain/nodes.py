@@ -65,6 +65,7 @@ class Root:
         held: LangChain's own id of it, which it keeps for as long as it may report the end; `None` if that is not so.
         began_ns: When it began, by `time.perf_counter_ns`.
         heard_ns: When it was heard of last.
+        uid: Tells it from all others: the uid of its first run.
     """
 
     run: AgentRun
@@ -75,6 +76,11 @@ class Root:
     held: Optional[ref[Any]] = None
     began_ns: int = field(default_factory=time.perf_counter_ns)
     heard_ns: int = field(default_factory=time.perf_counter_ns)
+    uid: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Late calls of one run share what they are recorded into.
+        self.uid = f"{self.run.uid}/{self.key}" if self.is_late else self.run.uid
 
     @property
     def is_forgotten(self) -> bool:
@@ -85,11 +91,6 @@ class Root:
     def is_late(self) -> bool:
         """Whether it is a model call that began after the end of its run, whose supplement bills it."""
         return self.run.supplement_to is not None
-
-    @property
-    def uid(self) -> str:
-        """Tells it from all others. Late calls of one run share what they are recorded into."""
-        return f"{self.run.uid}/{self.key}" if self.is_late else self.run.uid
 
 
 @dataclass(slots=True)

@@ -210,13 +210,16 @@ class Translator:
             run.log_outcome(outcome)
 
     def _record(self, node: Node, call: LLMCall) -> None:
-        if not node.root.is_late or taking(node.run) is not None:
-            node.run.record(call)
-            return
-        # It began soon after the end of its run, and has lasted too long to be billed beside it.
-        run = self._start(node.root.name, node.told, None, around=None, ended=node.run)
+        run = node.run
+        if not run.is_open and taking(run) is None:
+            run = node.run = self._successor(node.root)
         run.record(call)
-        self._billing.finish(run)
+
+    def _successor(self, root: Root) -> AgentRun:
+        """The run of a root whose own has ended too long ago for a supplement: the rest is billed by itself."""
+        if not root.run.is_open:
+            root.run = self._start(root.name, None, None, around=None, ended=root.run)
+        return root.run
 
     def _start(
         self,

@@ -179,3 +179,33 @@ def test_a_late_call_that_never_ends_is_told_and_leaves_nothing_open(
         {"model": "gpt-5-mini", "reason": "did not end before its run", "calls": 1}
     ]
     assert (supplement.duration_seconds, supplement.metadata["session_id"]) == (0, entry.metadata["session_id"])
+
+
+def test_a_chain_that_outlives_its_block_for_long_is_billed_to_its_end(
+    model: Any, billing: AgentBilling, keito_client: Any, bill: Any, other: str
+) -> None:
+    grace = 0.2
+    spends = AgentBilling(billing.policy, keito_client, late_grace=grace)
+    handler = KeitoCallbackHandler(spends)
+
+    def wait(text: Any) -> str:
+        spends.flush()
+        threading.Event().wait(2 * grace)
+        return "again"
+
+    with spends.run("Request", project_id=other, session_id="chat-1"):
+        chain = RunnableLambda(wait) | model() | RunnableLambda(wait) | model()
+        thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(chain.invoke, "hi", {"callbacks": [handler]})
+        )
+        thread.start()
+        while not handler.open_runs:
+            time.sleep(0.01)
+    thread.join(30)
+    spends.flush()
+    found = bill()
+    assert sum(tokens for tokens, _ in found.tokens) == 2000
+    assert found.cost == ["0.0009"]
+    assert {record.project_id for record in [*found.time, *found.expenses]} == {other}
+    assert {record.metadata["session_id"] for record in [*found.time, *found.expenses]} == {"chat-1"}
+    assert handler.open_runs == 0
