@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -81,15 +82,9 @@ async def in_a_task(cancelled: Any, work: Any) -> None:
     await asyncio.create_task(work())
 
 
-def _timeout(seconds: float) -> Any:
-    if not hasattr(asyncio, "timeout"):
-        pytest.skip("Python 3.10 has no asyncio.timeout")
-    return asyncio.timeout(seconds)
-
-
 async def in_the_handler_of_the_same_task(cancelled: Any, work: Any) -> None:
     try:
-        async with _timeout(0.05):
+        async with asyncio.timeout(0.05):
             await cancelled
     except TimeoutError:
         await work()
@@ -97,26 +92,21 @@ async def in_the_handler_of_the_same_task(cancelled: Any, work: Any) -> None:
 
 async def in_the_same_task(cancelled: Any, work: Any) -> None:
     with pytest.raises(TimeoutError):
-        async with _timeout(0.05):
+        async with asyncio.timeout(0.05):
             await cancelled
     await work()
 
 
 async def in_a_task_of_the_same_task(cancelled: Any, work: Any) -> None:
     with pytest.raises(TimeoutError):
-        async with _timeout(0.05):
+        async with asyncio.timeout(0.05):
             await cancelled
     await asyncio.wait_for(work(), 30)
 
 
-WAYS = [
-    in_the_handler,
-    after_it,
-    in_a_task,
-    in_the_handler_of_the_same_task,
-    in_the_same_task,
-    in_a_task_of_the_same_task,
-]
+WAYS = [in_the_handler, after_it, in_a_task]
+if sys.version_info >= (3, 11):
+    WAYS += [in_the_handler_of_the_same_task, in_the_same_task, in_a_task_of_the_same_task]
 
 
 @pytest.mark.parametrize("way", WAYS)
