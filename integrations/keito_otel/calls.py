@@ -22,6 +22,9 @@ _at = datetime.fromtimestamp
 
 _FREE = '"total_cost": 0'
 
+_PREPARATION = "._prepare_chat_with_tools"
+"""What LlamaIndex's models do before a call has a span of its own, which OpenInference gives out as a call."""
+
 _STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 """Who stopped listening may be charged for an answer that nobody saw."""
 
@@ -40,9 +43,9 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
 
 def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:
-    """The model call that a span with these attributes stands for; `None` if it names neither a model nor tokens."""
+    """The model call that a span with these attributes stands for; `None` if it is none or names neither."""
     usage, served, tier, response_id, reported_cost, provider, requested, operation = otel.span(about)
-    if usage is None and served is None and requested is None:
+    if usage is None and ((served is None and requested is None) or span.name.endswith(_PREPARATION)):
         return None
     error = error_of(span, about)
     return quick_call(
@@ -69,7 +72,8 @@ def error_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[str]:
         return None
     kinds = [event.attributes.get("exception.type") for event in span.events if event.attributes]
     named = about.get("error.type") or next((kind for kind in reversed(kinds) if kind), None)
-    return str(named or "Error").rpartition(".")[2][:100]
+    name = str(named or "Error").removeprefix("<class '").removesuffix("'>")  # as Semantic Kernel writes it
+    return name.rpartition(".")[2][:100]
 
 
 def is_stop(error: Optional[str]) -> bool:

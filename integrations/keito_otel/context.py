@@ -62,9 +62,14 @@ def leave_node(node: Node) -> None:
 def node_around(scope: str) -> Optional[Node]:
     """The open span around this code, if another instrumentation than `scope` made it."""
     node = _nearest_open()
-    if node is None and _unseen is not None and len(_unseen.root.open) == 1:
-        node = _unseen  # nothing else happens in it: it is the model call itself
+    if _unseen is not None and (node is None or node in _unseen.outers()) and _is_alone(_unseen):
+        node = _unseen
     return None if node is None or node.scope == scope else node
+
+
+def _is_alone(node: Node) -> bool:
+    """Whether nothing else happens in its root, so that it is what the running code is in."""
+    return len(node.root.open) == 1 + node.depth
 
 
 def _nearest_open() -> Optional[Node]:

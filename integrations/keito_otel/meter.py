@@ -46,11 +46,11 @@ class CallMeter:
             return
         kind, around = _kind(call), _around(node)
         if around is not None and (call.usage is None or around.is_counted):
-            around.held = around.held or (None if around.is_counted else call)
+            around.held += () if around.is_counted else (call,)
         elif kind in node.inside:
             self._record_held(node)
         else:
-            self._record(node, call if node.held is None else _joined(call, node.held))
+            self._record(node, _joined(call, node.held[-1]) if node.held else call)
             node.is_counted = True
         if around is not None and (node.is_counted or kind in node.inside):
             around.inside |= {kind}
@@ -73,10 +73,10 @@ class CallMeter:
             run.record(replace(root.sums, usage=None, no_usage=NoUsage.NOT_REPORTED, response_id=None, partial=False))
 
     def _record_held(self, node: Node) -> None:
-        """Count a call without usage that nobody else reported. One that failed costs nothing."""
-        if node.held is not None and node.held.chargeable:
-            self._record(node, node.held)
-            node.inside |= {_kind(node.held)}
+        """Count the calls without usage that nobody else reported. Those that failed cost nothing."""
+        for call in node.held:
+            self._record(node, call)
+            node.inside |= {_kind(call)} if call.chargeable else set()
 
     def _record(self, node: Node, call: LLMCall) -> None:
         run = node.run or node.root.run
@@ -95,7 +95,7 @@ class CallMeter:
         open_call = FrameworkCall.current()
         below = None if isinstance(open_call, SpanCall) else open_call
         above = node.above or below
-        if above is not None and call.operation != "embeddings":
+        if above is not None and (call.operation != "embeddings" or above.sees_embeddings):
             if above is not open_call or call.response_id is None or call.usage is None:
                 return None
             told = above.response_id

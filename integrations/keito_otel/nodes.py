@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
@@ -33,6 +33,8 @@ class Root:
         seen_at: When something last happened, by the same clock.
         session: The conversation that spans inside name.
         agent: The agent that they name.
+        session_depth: How many spans are around the one that named the conversation.
+        agent_depth: The same for the agent.
         embeddings: When those began that spans reported.
         sums: What the first agent in it counted of its calls, as if it were one.
         ended: Whether the root's span has ended.
@@ -50,9 +52,16 @@ class Root:
     seen_at: float = field(default_factory=time.monotonic)
     session: Optional[str] = None
     agent: Optional[str] = None
+    session_depth: int = 0
+    agent_depth: int = 0
     embeddings: set[datetime] = field(default_factory=set[datetime])
     sums: Optional[LLMCall] = None
     ended: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything in it has ended, too: an agent that starts then is a run of its own."""
+        return self.ended and not self.open
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +79,7 @@ class Node:
         call: Tells metered clients below that this call is reported here.
         inside: The kind of call that was counted of spans in it: `chat`, or `embeddings`.
         is_counted: Whether its own call was.
-        held: The call of a span in it that has no usage.
+        held: The calls of spans in it that have no usage.
         entered: Whether the run was made the current one of the context for it.
         before: What was current before.
         is_open: Whether it has not ended.
@@ -87,11 +96,23 @@ class Node:
     call: Optional[SpanCall] = None
     inside: frozenset[str] = frozenset()
     is_counted: bool = False
-    held: Optional[LLMCall] = None
+    held: tuple[LLMCall, ...] = ()
     entered: Optional[AgentRun] = None
     before: Optional[AgentRun] = None
     is_open: bool = True
     previous: Optional[Node] = None
+
+    @property
+    def depth(self) -> int:
+        """How many spans are around it."""
+        return sum(1 for _ in self.outers())
+
+    def outers(self) -> Iterator[Node]:
+        """The spans around it, from the inside out."""
+        outer = self.outer
+        while outer is not None:
+            yield outer
+            outer = outer.outer
 
 
 class SpanCall(FrameworkCall):

@@ -17,7 +17,7 @@ from keito_otel.context import LANGCHAIN, enter_node, enter_unseen, keep_in_cont
 from keito_otel.meter import CallMeter
 from keito_otel.nodes import Node, Root
 from keito_otel.roles import role_at_start, role_of
-from keito_otel.routing import from_baggage, has_outcomes
+from keito_otel.routing import has_outcomes
 from keito_otel.runs import RunKeeper
 from keito_otel.table import Picks, SpanTable
 
@@ -107,21 +107,19 @@ class KeitoSpanProcessor(SpanProcessor):
             self.billing.close()
 
     def _started(self, span: Span, context: Optional[Context]) -> None:
-        made_by, parent = span.instrumentation_scope, span.parent
+        made_by = span.instrumentation_scope
         scope = made_by.name if made_by is not None else ""
         if scope == _OWN:
             return
         if self._table.is_full or time.monotonic() - self._swept_at > self._sweep_every:
             self._sweep()
-        role = role_at_start(scope, attributes_of(span))
-        is_first = parent is None or parent.is_remote
-        around = node_around(scope) if is_first and role == "inference" else None
-        is_unseen = scope == LANGCHAIN and is_first and keep_in_context()
-        node = self._table.add(span, scope, from_baggage(context) if is_first else {}, around)
+        role = role_at_start(scope, span.name, attributes_of(span))
+        around = node_around(scope) if role == "inference" else None
+        is_unseen = scope == LANGCHAIN and keep_in_context()
+        node = self._table.add(span, scope, context, around, role)
         if node is not None and is_unseen:
             enter_unseen(node)
         if node is not None and role != "other":
-            node.role = role
             enter_node(node)
             self._runs.begin(node)
             self._runs.enter(node)
@@ -150,7 +148,7 @@ class KeitoSpanProcessor(SpanProcessor):
         if node.role == "other" and not has_outcome:
             return
         self._runs.begin(node)
-        self._runs.learn(node.root, about)
+        self._runs.learn(node, about)
         self._meter.end(node, about)
         if has_outcome:
             self._runs.log_outcomes(node, about)

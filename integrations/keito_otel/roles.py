@@ -22,6 +22,9 @@ _INFERENCE = frozenset(
         "text.streaming_completions",
     }
 )
+_SETUP = "create_agent"
+"""An agent is made, which is no work yet: OpenLLMetry has a trace of its own for that."""
+
 _OPEN_INFERENCE = frozenset({"LLM", "EMBEDDING"})
 
 _PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
@@ -71,7 +74,7 @@ def role_of(about: Mapping[str, Any]) -> Role:
     """The part that a span with these attributes plays, as far as they say it."""
     operation = about.get("gen_ai.operation.name") or about.get("llm.request.type")
     if isinstance(operation, str):
-        return "inference" if operation in _INFERENCE else "work"
+        return "inference" if operation in _INFERENCE else "work" if operation != _SETUP else "other"
     kind = about.get("openinference.span.kind")
     if isinstance(kind, str):
         return "inference" if kind.upper() in _OPEN_INFERENCE else "work"
@@ -85,15 +88,15 @@ def _has_model(about: Mapping[str, Any]) -> bool:
     return not _MODELS.isdisjoint(about)
 
 
-def role_at_start(scope: str, about: Mapping[str, Any]) -> Role:
-    """The part of a span that starts, by its attributes and by who made it."""
+def role_at_start(scope: str, name: str, about: Mapping[str, Any]) -> Role:
+    """The part of a span that starts, by its attributes, by who made it and, for what is none, by its name."""
     role = role_of(about) if about else "other"
-    if role != "other":
+    if role != "other" or name.startswith(_SETUP):
         return role
     if is_of_agents(scope):
         return "unknown"
-    for name in about:
-        if name.startswith(_PREFIXES):
+    for attribute in about:
+        if attribute.startswith(_PREFIXES):
             return "unknown"
     return "other"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -19,7 +20,8 @@ _OUTCOME = "keito.outcome."
 _TYPE = "keito.outcome.type"
 _EVENT = "keito.outcome"
 _SESSIONS = ("keito.session_id", "gen_ai.conversation.id", "session.id")
-_AGENTS = ("keito.agent_id", "gen_ai.agent.id", "gen_ai.agent.name", "agent.name")
+_AGENT_NAMES = ("gen_ai.agent.name", "agent.name")
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ROUTES = ("project_id", "task_id")
 
 
@@ -41,8 +43,10 @@ def session_of(*sources: Mapping[str, Any]) -> Optional[str]:
 
 
 def agent_of(*sources: Mapping[str, Any]) -> Optional[str]:
-    """Which agent it is."""
-    return _first(sources, _AGENTS)
+    """Which agent it is. Semantic Kernel and OpenLLMetry make up an id for each object or run: the name says more."""
+    chosen = _first(sources, ("keito.agent_id",))
+    known, name = _first(sources, ("gen_ai.agent.id",)), _first(sources, _AGENT_NAMES)
+    return chosen or (name if known is None or (name is not None and _RANDOM.fullmatch(known)) else known)
 
 
 def extras(*sources: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _UNATTACHED = frozenset({"openinference.instrumentation.openai_agents"})
 """Their roots start where an agent is asked for, which need not be where it runs."""
 
+_FRAMEWORKS = {"gcp.vertex.agent": "google-adk", "semantic_kernel": "semantic-kernel", "strands": "strands-agents"}
+"""Those whose scopes do not end with a name of theirs, by what the scopes begin with."""
+
 _log = logging.getLogger("keito.billing")
 
 _VERSION = re.compile(r"\.v\d+$")
@@ -75,6 +78,7 @@ class RunKeeper:
             started_at=moment(root.span.start_time).astimezone(),
             **route(*sources),
         )
+        run.agent_id = run.agent_id or root.agent
         self._describe(root, run)
         root.run = run
         _roots[run.uid] = root
@@ -95,14 +99,25 @@ class RunKeeper:
         if node.entered is not None:
             leave_run(node.entered, node.before)
 
-    def learn(self, root: Root, about: Mapping[str, Any]) -> None:
-        """Take over what spans inside a root say of the conversation and of the agent, where the root does not."""
-        if root.session is None:
-            root.session = session_of(about)
-            if root.session is not None and root.run is not None and root.run.root is root.run:
-                root.run.session_id = root.session
-        if root.agent is None:
-            root.agent = agent_of(about)
+    def learn(self, node: Node, about: Mapping[str, Any]) -> None:
+        """Take over what a span inside a root says of the conversation and of the agent, where the root does not."""
+        root, is_work = node.root, node.role == "work"
+        if root.session is None or is_work:
+            self._join(root, session_of(about), node)
+        if root.agent is None or is_work:
+            self._name(root, agent_of(about), node)
+
+    def _join(self, root: Root, session: Optional[str], node: Node) -> None:
+        """The conversation that the outermost span names counts, which ends after those inside it."""
+        if session is not None and (root.session is None or node.depth < root.session_depth):
+            root.session, root.session_depth = session, node.depth
+            if root.run is not None and root.run.root is root.run:
+                root.run.session_id = session
+
+    def _name(self, root: Root, agent: Optional[str], node: Node) -> None:
+        """The same for the agent."""
+        if agent is not None and (root.agent is None or node.depth < root.agent_depth):
+            root.agent, root.agent_depth = agent, node.depth
 
     def log_outcomes(self, node: Node, about: Mapping[str, Any]) -> None:
         """Log the outcomes that a span reports. One that is none does not cost the others."""
@@ -204,4 +219,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 def _framework(scope: str) -> Optional[str]:
     """The framework's name, from that of its instrumentation. Programs have scopes of their own."""
-    return _VERSION.sub("", scope).rpartition(".")[2] if is_of_agents(scope) else None
+    if not is_of_agents(scope):
+        return None
+    known = next((name for prefix, name in _FRAMEWORKS.items() if scope.startswith(prefix)), None)
+    return known or _VERSION.sub("", scope).rpartition(".")[2]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from keito.outbox.children import renew_in_children
 from keito_otel.nodes import Node, Root
+from keito_otel.roles import Role
+from keito_otel.routing import from_baggage
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
 Picks = Callable[["Span"], bool]
@@ -49,14 +51,17 @@ class SpanTable:
         self._traces: dict[int, Root] = {}
         self._ended: deque[tuple[float, Root]] = deque()
 
-    def add(self, span: Span, scope: str, given: Mapping[str, Any], outer: Optional[Node] = None) -> Optional[Node]:
+    def add(
+        self, span: Span, scope: str, around: Optional[Context], outer: Optional[Node] = None, role: Role = "other"
+    ) -> Optional[Node]:
         """A span has started.
 
         Args:
             span: The span.
             scope: Which instrumentation made it.
-            given: What baggage says, if it is a root.
-            outer: The span around it, if it names no parent.
+            around: The context in which it starts, whose baggage is read if it is a root.
+            outer: The span that is open in its context, if another instrumentation made that.
+            role: What part it plays, as far as is known.
 
         Returns:
             What it is, unless it is known already.
@@ -67,12 +72,12 @@ class SpanTable:
             if context.span_id in self._nodes:
                 return None
             if parent is not None:
-                outer = self._nodes.get(parent.span_id)
-            root = self._root_of(span, outer)
+                outer = _inner(self._nodes.get(parent.span_id), outer)
+            root = self._root_of(span, outer, role)
             if root is None:
-                root = Root(span, scope, given, is_picked=self._picks is not None and self._picks(span))
+                root = Root(span, scope, from_baggage(around), is_picked=self._picks is not None and self._picks(span))
                 self._roots[context.span_id] = self._traces[context.trace_id] = root
-            node = self._nodes[context.span_id] = Node(span, scope, root, outer)
+            node = self._nodes[context.span_id] = Node(span, scope, root, outer, role)
             root.open.add(context.span_id)
             root.seen_at = time.monotonic()
         return node
@@ -132,12 +137,14 @@ class SpanTable:
         """Whether there are more open spans than it keeps."""
         return len(self._nodes) > self._limit
 
-    def _root_of(self, span: Span, outer: Optional[Node]) -> Optional[Root]:
+    def _root_of(self, span: Span, outer: Optional[Node], role: Role) -> Optional[Root]:
         parent = span.parent
         if outer is not None:
             root: Optional[Root] = outer.root
         elif parent is not None and not parent.is_remote:
             root = self._traces.get(parent.trace_id)  # its parent has ended already
+            if root is not None and root.is_over and role in ("work", "unknown"):
+                return None  # OpenLLMetry leaves spans of LangChain behind as the current ones
         else:
             return None
         return None if root is not None and self._begins_in(root, span) else root
@@ -152,3 +159,8 @@ class SpanTable:
         assert context is not None
         if self._traces.get(context.trace_id) is root:
             del self._traces[context.trace_id]
+
+
+def _inner(parent: Optional[Node], around: Optional[Node]) -> Optional[Node]:
+    """The span around one: its parent, or one inside of that, whose instrumentation did not make it the current one."""
+    return around if parent is not None and around is not None and parent in around.outers() else parent

@@ -87,7 +87,7 @@ def provider_id(name: Optional[str]) -> Optional[str]:
         return None
     plain = name.strip().lower()
     alias = re.sub(r"[-. /]", "_", plain)
-    return _PROVIDERS.get(re.sub(r"_chat$", "", alias), plain)
+    return _PROVIDERS.get(re.sub(r"_(chat|llm)$", "", alias), plain)
 
 
 @lru_cache(maxsize=4096)

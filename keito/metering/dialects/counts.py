@@ -9,6 +9,9 @@ from typing import Any, Optional
 from keito.metering.dialects.reading import field, is_missing, members, named, raw_text
 from keito.metering.usage import Usage, quick_usage
 
+MOST = 10**12
+"""Tokens that no call has. One count as large would spoil the sums of everything that it is added to."""
+
 
 class Counts:
     """Reads counts out of one reported usage, and remembers whether any of them makes no sense.
@@ -26,10 +29,10 @@ class Counts:
         return self.whole(field(self.source, *path))
 
     def whole(self, value: object) -> int:
-        """`value` as a count. What is no number is 0 here and makes the usage doubtful; it is never interpreted."""
-        if type(value) is int:
+        """`value` as a count. What can be none is 0 here and makes the usage doubtful; it is never interpreted."""
+        if type(value) is int and -MOST < value < MOST:
             return value
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and value.is_integer() and -MOST < value < MOST:
             return int(value)
         self.doubtful = self.doubtful or not is_missing(value)
         return 0

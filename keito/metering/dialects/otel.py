@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Optional
 
-from keito.metering.dialects.counts import Counts
+from keito.metering.dialects.counts import MOST, Counts
 from keito.metering.dialects.reading import amount, mapping, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage, quick_usage
@@ -84,6 +84,22 @@ _REQUESTED = (
 )
 # Who serves a model decides its price; OpenInference's `llm.system` is only whose language is spoken.
 _PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+_FRAMEWORKS = frozenset(
+    {
+        "crewai",
+        "gcp.vertex.agent",
+        "langchain",
+        "langgraph",
+        "llamaindex",
+        "microsoft.agent_framework",
+        "strands-agents",
+    }
+)
+"""What frameworks give as the provider: themselves. Who serves the model is not known, but often its name tells."""
+
+_BESIDE = "anthropic_llm"
+"""What OpenLLMetry calls LlamaIndex's class for Anthropic. It hands on its counts, with the cache beside the input."""
+
 _ID = ("gen_ai.response.id",)
 _OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
@@ -101,7 +117,7 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
         _first(about, _TIER),
         _first(about, _ID),
         _reported_cost(about),
-        _first(about, _PROVIDER),
+        _provider(about),
         _first(about, _REQUESTED),
         _operation(about),
     )
@@ -114,7 +130,10 @@ def span_usage(attributes: object) -> Optional[Usage]:
     if not names:
         return None
     usage = _plain_usage(about) if names <= _PRESENT else None
-    return usage or _disputed_usage(Counts({name: about[name] for name in sorted(names)}))
+    if usage is None:
+        counts = Counts({name: about[name] for name in sorted(names)})
+        usage = _disputed_usage(counts, is_beside=about.get("gen_ai.provider.name") == _BESIDE)
+    return usage
 
 
 def _plain_usage(about: Mapping[Any, Any]) -> Optional[Usage]:
@@ -126,20 +145,23 @@ def _plain_usage(about: Mapping[Any, Any]) -> Optional[Usage]:
         about.get(_WRITTEN, 0),
         about.get(_REASONED, 0),
     )
-    if {*map(type, counts)} != _WHOLE or min(counts) < 0 or not taken + made:
+    if {*map(type, counts)} != _WHOLE or min(counts) < 0 or not 0 < taken + made < MOST:
         return None
     if taken < read + written or made < reasoned:  # as `Usage.problem`
         return None
     return quick_usage(taken, made, read, written, 0, 0, reasoned)
 
 
-def _disputed_usage(counts: Counts) -> Optional[Usage]:
+def _disputed_usage(counts: Counts, *, is_beside: bool) -> Optional[Usage]:
     """Tokens where several names, a total or something that is no count have to be weighed against each other."""
     found: dict[str, int] = {}
     for name, value in counts.source.items():
         count = _COUNT_OF[name]
         found[count] = counts.same(found[count], value) if count in found else counts.whole(value)
     total = found.pop("total", 0)
+    if is_beside:
+        cached = found.get("cache_read", 0) + found.get("cache_write", 0)
+        found["input"], total = found.get("input", 0) + cached, total and total + cached
     if total:
         _settle(total, found, counts)
     return counts.usage((), **{_FIELDS[count]: value for count, value in found.items()})
@@ -164,6 +186,11 @@ def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:
     if about.get("gen_ai.usage.cost.source") != "provider" or about.get("gen_ai.usage.cost.currency") != "USD":
         return None
     return amount(about.get("gen_ai.usage.cost.amount"))
+
+
+def _provider(about: Mapping[Any, Any]) -> Optional[str]:
+    found = _first(about, _PROVIDER)
+    return None if found is None or found.lower() in _FRAMEWORKS else found
 
 
 def _operation(about: Mapping[Any, Any]) -> str:

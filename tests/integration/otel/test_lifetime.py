@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("opentelemetry.sdk")
 pytest.importorskip("genai_prices")
 
+from opentelemetry.baggage import set_baggage
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
@@ -53,6 +54,22 @@ def test_a_call_that_ends_after_its_root_becomes_a_supplement(tracing: Tracing) 
 
     within(10, arrived)
     assert len({expense.metadata["keito"]["key"] for expense in tracing.bill().expenses}) > 1
+
+
+def test_an_agent_that_starts_when_all_before_it_has_ended_is_a_run_of_its_own(tracing: Tracing) -> None:
+    """OpenLLMetry leaves spans of LangChain behind as the current ones."""
+    tracer = tracing.tracer("opentelemetry.instrumentation.langchain")
+    around = set_baggage("keito.session_id", "chat-1")
+    for number in (1, 2, 3):
+        with tracer.start_as_current_span(f"Ticket {number}.workflow", context=around) as left_behind:
+            chat(tracer, **usage(number))
+            left_behind.set_attributes(AGENT)
+        around = set_span_in_context(left_behind, set_baggage("keito.session_id", f"chat-{number + 1}"))
+    found = tracing.bill()
+    assert found.tokens == [(1, 100), (2, 100), (3, 100)]
+    sessions = {entry.notes: entry.metadata["session_id"] for entry in found.time}
+    assert sessions == {f"Ticket {number}.workflow": f"chat-{number}" for number in (1, 2, 3)}
+    assert all("supplement" not in expense.metadata["keito"].get("flags", ()) for expense in found.expenses)
 
 
 def test_a_call_that_has_not_ended_with_its_root_is_flagged(tracing: Tracing) -> None:

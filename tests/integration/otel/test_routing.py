@@ -91,6 +91,43 @@ def test_a_policy_is_chosen_by_what_else_baggage_says(
     assert tracing.bill().time[0].project_id == other_project
 
 
+def test_an_agent_whose_id_is_random_goes_by_its_name(tracing: Tracing) -> None:
+    """Semantic Kernel and OpenLLMetry make up an id for each object or run."""
+    tracer = tracing.tracer()
+    for id in ("3096bcdb-3521-4d9b-a37b-98322101c397", "01a20908-9ad3-746b-a85f-7445d4041c0e", "asst_7"):
+        with tracer.start_as_current_span("agent", attributes={**AGENT, "gen_ai.agent.id": id}):
+            pass
+    assert {entry.metadata["agent"]["id"] for entry in tracing.bill().time} == {"helper", "asst_7"}
+
+
+def test_the_outermost_agent_names_run_and_session(tracing: Tracing) -> None:
+    """Strands and Google ADK name agents and sessions after the start of their spans, and inner spans end first."""
+    tracer = tracing.tracer("strands.telemetry.tracer")
+    with tracer.start_as_current_span("boss") as outer, tracer.start_as_current_span("inner") as inner:
+        inner.set_attributes({**AGENT, "gen_ai.conversation.id": "chat-78"})
+        outer.set_attributes({**AGENT, "gen_ai.agent.name": "boss", "gen_ai.conversation.id": "chat-77"})
+    (time,) = tracing.bill().time
+    assert time.metadata["agent"] == {"id": "boss", "framework": "strands-agents"}
+    assert time.metadata["session_id"] == "chat-77"
+
+
+@pytest.mark.parametrize(
+    ("scope", "framework"),
+    [
+        ("strands.telemetry.tracer", "strands-agents"),
+        ("gcp.vertex.agent", "google-adk"),
+        ("semantic_kernel.utils.telemetry.agent_diagnostics.decorators", "semantic-kernel"),
+        ("openinference.instrumentation.llama_index", "llama_index"),
+        ("opentelemetry.instrumentation.openai.v1", "openai"),
+        ("acme.agents", None),
+    ],
+)
+def test_the_framework_is_known_by_who_made_the_spans(tracing: Tracing, scope: str, framework: Any) -> None:
+    with tracing.tracer(scope).start_as_current_span("agent", attributes=AGENT):
+        pass
+    assert tracing.bill().time[0].metadata["agent"].get("framework") == framework
+
+
 @pytest.mark.parametrize("name", ["gen_ai.conversation.id", "session.id"])
 def test_a_conversation_joins_runs_of_two_services(tracing: Tracing, name: str) -> None:
     tracer = tracing.tracer()

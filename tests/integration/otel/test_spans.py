@@ -300,6 +300,52 @@ def test_counts_that_do_not_add_up_are_flagged(tracing: Tracing) -> None:
     assert found.facts["unpriced"] == [{"model": "gpt-5-mini", "reason": "token counts do not add up", "calls": 1}]
 
 
+@pytest.mark.parametrize("count", [10**300, 10**12, -(10**300), 1e300], ids=["huge", "large", "negative", "float"])
+def test_a_count_that_no_call_has_is_flagged_and_not_posted(tracing: Tracing, count: float) -> None:
+    chat(tracing.tracer(), **{"gen_ai.usage.input_tokens": count})
+    found = tracing.bill()
+    assert (found.tokens, found.expenses) == ([(0, 100)], [])
+    assert found.facts["unpriced"] == [{"model": "gpt-5-mini", "reason": "token counts do not add up", "calls": 1}]
+
+
+def test_a_model_whose_framework_names_itself_as_the_provider_has_a_price(tracing: Tracing) -> None:
+    chat(tracing.tracer("strands.telemetry.tracer"), **{"gen_ai.provider.name": "strands-agents"})
+    (expense,) = tracing.bill().expenses
+    assert expense.total_cost == 0.00045
+    assert "provider" not in expense.metadata["model"]
+
+
+def test_what_llama_index_does_before_a_call_is_no_call(tracing: Tracing) -> None:
+    tracer = tracing.tracer("openinference.instrumentation.llama_index")
+    model = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-5-mini", "llm.provider": "openai"}
+    with tracer.start_as_current_span("FunctionAgent.run", attributes={"openinference.span.kind": "CHAIN"}):
+        with tracer.start_as_current_span("OpenAI._prepare_chat_with_tools", attributes=model):
+            pass
+        with tracer.start_as_current_span("OpenAI.achat", attributes={**model, "llm.token_count.prompt": 9}):
+            pass
+    facts = tracing.bill().facts
+    assert (facts["calls"], "flags" in facts) == (1, False)
+
+
+def test_making_an_agent_is_no_work(tracing: Tracing) -> None:
+    tracer = tracing.tracer("opentelemetry.instrumentation.langchain")
+    with tracer.start_as_current_span("create_agent helper") as span:
+        span.set_attributes({"gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "helper"})
+    assert tracing.bill().time == []
+
+
+@pytest.mark.parametrize("failed_first", [True, False])
+def test_a_call_without_usage_is_flagged_beside_one_that_failed(tracing: Tracing, failed_first: bool) -> None:
+    tracer = tracing.tracer("opentelemetry.instrumentation.langchain")
+    with tracer.start_as_current_span("RunnableWithFallbacks.workflow") as workflow:
+        for fails in (failed_first, not failed_first):
+            with tracer.start_as_current_span("chat", attributes=CHAT) as call:
+                call.set_status(Status(StatusCode.ERROR) if fails else Status(StatusCode.OK))
+        workflow.set_attribute("traceloop.span.kind", "workflow")
+    facts = tracing.bill().facts
+    assert (facts["failed_calls"], facts["unpriced"][0]["calls"], facts["flags"]) == (1, 1, ["unpriced"])
+
+
 def test_a_failed_call_is_not_charged(tracing: Tracing) -> None:
     tracer = tracing.tracer()
     with tracer.start_as_current_span("agent", attributes=AGENT):
@@ -379,3 +425,23 @@ def test_the_client_of_a_provider_below_spans_that_are_never_current_counts_once
     found = tracing.bill()
     assert found.tokens == [(9, 0)]
     assert [entry.notes for entry in found.time] == ["ChatOpenAI"]
+
+
+def test_the_client_of_a_provider_counts_once_where_a_request_is_the_only_current_span(tracing: Tracing) -> None:
+    """Neither OpenInference's LangChain spans nor its streams of LlamaIndex are current ones."""
+    framework, client = (
+        tracing.tracer("openinference.instrumentation.llama_index"),
+        tracing.tracer("openinference.instrumentation.openai"),
+    )
+    kind = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-5-mini", "llm.provider": "openai"}
+    counts = {"llm.token_count.prompt": 9}
+    with tracing.tracer("acme.server").start_as_current_span("POST /tickets"):
+        model = framework.start_span("OpenAI.astream_chat", attributes=kind)
+        with client.start_as_current_span("ChatCompletion", attributes=kind | counts):
+            pass
+        model.set_attributes(counts)
+        model.end()
+        with client.start_as_current_span("ChatCompletion", attributes=kind | counts):
+            pass  # by the program itself
+    found = tracing.bill()
+    assert (found.tokens, found.facts["calls"]) == ([(18, 0)], 2)

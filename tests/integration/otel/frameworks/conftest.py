@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from keito.billing import AgentBilling
 from tests.integration.otel.conftest import Tracing
 from tests.integration.providers import Stub, served
 
-NEEDED = ("pydantic_ai", "agents", "crewai", "openinference")
+NEEDED = ("pydantic_ai", "agents", "crewai", "openinference", "strands", "llama_index")
 
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
     collect_ignore_glob = ["test_*.py"]  # they have a virtual environment of their own: make test-otel
@@ -54,6 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
 
 
+@pytest.fixture(autouse=True)
+def no_span_around() -> Iterator[None]:
+    """OpenLLMetry leaves spans behind as the current ones, which would be around the spans of the next test."""
+    from opentelemetry.context import Context, attach, detach
+
+    token = attach(Context())
+    yield
+    detach(token)
+
+
 @pytest.fixture
 def stub() -> Iterator[Stub]:
     """A provider on loopback."""
@@ -73,6 +84,20 @@ def instrumented() -> Iterator[Any]:
     yield instrument
     for instrumentor in reversed(done):
         instrumentor.uninstrument()
+
+
+@pytest.fixture
+def openllmetry(instrumented: Any) -> Iterator[Any]:
+    """Lets OpenLLMetry instrument OpenAI's client, which does not take all of that back."""
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+    from wrapt import FunctionWrapper
+
+    yield lambda provider: instrumented(OpenAIInstrumentor(), tracer_provider=provider)
+    modules = [module for name, module in sys.modules.items() if name.startswith("openai.resources")]
+    for kind in {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}:
+        for name, value in list(vars(kind).items()):
+            if isinstance(value, FunctionWrapper):
+                setattr(kind, name, value.__wrapped__)
 
 
 @pytest.fixture

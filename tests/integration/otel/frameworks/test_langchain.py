@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -121,8 +122,29 @@ def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
 
 
 @pytest.mark.parametrize("configured", ["spans"], indirect=True)
+@pytest.mark.parametrize("use", [invoke, ainvoke, stream, astream, batch])
+def test_a_client_that_has_an_instrumentation_of_its_own_counts_once_inside_a_request(
+    configured: tuple[Tracing, Any], stub: Stub, instrumented: Any, use: Any
+) -> None:
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    tracing, _ = configured
+    instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
+    with tracing.tracer("acme.server").start_as_current_span("POST /tickets"):
+        use(chain(stub), {})
+    found, calls = tracing.bill(), 2 if use is batch else 1
+    assert [entry.notes for entry in found.time] == ["POST /tickets"]
+    assert (found.tokens, found.facts["calls"]) == ([(1000 * calls, 100 * calls)], calls)
+
+
+@pytest.mark.parametrize("configured", ["spans"], indirect=True)
+@pytest.mark.parametrize("request_span", [False, True])
 def test_the_very_first_model_call_of_a_process_counts_once(
-    configured: tuple[Tracing, Any], stub: Stub, instrumented: Any, monkeypatch: pytest.MonkeyPatch
+    configured: tuple[Tracing, Any],
+    stub: Stub,
+    instrumented: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    request_span: bool,
 ) -> None:
     from openinference.instrumentation.langchain._tracer import OpenInferenceTracer
     from openinference.instrumentation.openai import OpenAIInstrumentor
@@ -130,7 +152,9 @@ def test_the_very_first_model_call_of_a_process_counts_once(
     monkeypatch.setattr(OpenInferenceTracer, "run_inline", False)  # as it is before keito has seen a span of it
     tracing, _ = configured
     instrumented(OpenAIInstrumentor(), tracer_provider=tracing.provider)
-    asyncio.run(ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback").ainvoke("hi"))
+    server = tracing.tracer("acme.server").start_as_current_span("POST /tickets") if request_span else nullcontext()
+    with server:
+        asyncio.run(ChatOpenAI(model="gpt-5-mini", base_url=stub.url, api_key="sk-loopback").ainvoke("hi"))
     assert tracing.bill().tokens == [(1000, 100)]
 
 
