@@ -111,6 +111,135 @@ TABLE = {
 }
 
 
+ANSWER = {"gen_ai.response.model": "gpt-5-mini-2025-08-07", "gen_ai.response.id": "chatcmpl-1"}
+ASKED = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5-mini"}
+OF_OPENAI = Usage(1000, 100, cache_read_tokens=400)
+OF_ANTHROPIC = Usage(720, 100, cache_read_tokens=400, cache_write_tokens=300)
+SEEN: dict[str, tuple[dict[str, Any], Report]] = {
+    "strands-agents 1.62.0": (
+        {
+            **ASKED,
+            "gen_ai.system": "strands-agents",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.usage.prompt_tokens": 720,
+            "gen_ai.usage.input_tokens": 720,
+            "gen_ai.usage.completion_tokens": 100,
+            "gen_ai.usage.output_tokens": 100,
+            "gen_ai.usage.total_tokens": 820,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+            "gen_ai.usage.cache_read_input_tokens": 400,
+            "gen_ai.usage.cache_creation.input_tokens": 300,
+            "gen_ai.usage.cache_write_input_tokens": 300,
+            "gen_ai.server.time_to_first_token": 3,
+        },
+        Report(OF_ANTHROPIC, requested_model="claude-sonnet-4-5"),
+    ),
+    "google-adk 2.13.0": (
+        {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gen_ai.provider.name": "gcp.gemini",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+            "gen_ai.usage.reasoning.output_tokens": 60,
+        },
+        Report(
+            Usage(1000, 100, cache_read_tokens=400, reasoning_tokens=60),
+            provider="gcp.gemini",
+            requested_model="gemini-2.5-flash",
+        ),
+    ),
+    "google-adk 2.13.0, the older format": (
+        {
+            "gen_ai.system": "gcp.vertex.agent",
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+        },
+        Report(Usage(1000, 100), requested_model="gemini-2.5-flash"),
+    ),
+    "semantic-kernel 1.45.0": (
+        {
+            **ASKED,
+            "gen_ai.system": "openai",
+            "server.address": "http://127.0.0.1:35399",
+            "gen_ai.response.id": "chatcmpl-1",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+        },
+        Report(Usage(1000, 100), response_id="chatcmpl-1", provider="openai", requested_model="gpt-5-mini"),
+    ),
+    "openinference-instrumentation-llama-index 4.6.1": (
+        {
+            "llm.model_name": "claude-sonnet-4-5",
+            "llm.provider": "anthropic",
+            "llm.system": "anthropic",
+            "llm.token_count.completion": 100,
+            "llm.token_count.prompt_details.cache_write": 300,
+            "llm.token_count.prompt_details.cache_read": 400,
+            "llm.token_count.prompt": 720,
+            "openinference.span.kind": "LLM",
+        },
+        Report(OF_ANTHROPIC, provider="anthropic", requested_model="claude-sonnet-4-5"),
+    ),
+    "opentelemetry-instrumentation-llamaindex 0.62.4": (
+        {
+            "traceloop.span.kind": "task",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "anthropic_llm",
+            "gen_ai.response.model": "claude-sonnet-4-5-20250929",
+            "gen_ai.response.id": "msg_1",
+            "gen_ai.usage.output_tokens": 100,
+            "gen_ai.usage.input_tokens": 20,
+            "gen_ai.usage.total_tokens": 120,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+            "gen_ai.usage.cache_creation.input_tokens": 300,
+        },
+        Report(OF_ANTHROPIC, "claude-sonnet-4-5-20250929", response_id="msg_1", provider="anthropic_llm"),
+    ),
+    "opentelemetry-instrumentation-openai 0.62.4": (
+        {
+            **ASKED,
+            **ANSWER,
+            "gen_ai.provider.name": "openai",
+            "openai.response.service_tier": "default",
+            "gen_ai.usage.total_tokens": 1100,
+            "gen_ai.usage.output_tokens": 100,
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+        },
+        Report(OF_OPENAI, "gpt-5-mini-2025-08-07", "default", "chatcmpl-1", None, "openai", "gpt-5-mini"),
+    ),
+    "opentelemetry-instrumentation-langchain 0.62.4": (
+        {
+            **ASKED,
+            **ANSWER,
+            "traceloop.workflow.name": "Ticket 1",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+            "gen_ai.usage.total_tokens": 1100,
+            "gen_ai.usage.cache_read.input_tokens": 400,
+        },
+        Report(OF_OPENAI, "gpt-5-mini-2025-08-07", None, "chatcmpl-1", None, "openai", "gpt-5-mini"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("attributes", "expected"), SEEN.values(), ids=SEEN.keys())
+def test_what_versions_of_instrumentations_were_seen_to_emit(attributes: Any, expected: Report) -> None:
+    assert report_of(attributes) == expected
+
+
+@pytest.mark.parametrize(("cached", "total"), [(5, 120), (0, 120), (5, None)])
+def test_a_small_cache_beside_the_input_is_added_where_no_sum_shows_it(cached: int, total: Optional[int]) -> None:
+    about = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic_llm"}
+    counts = {"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 100, "gen_ai.usage.total_tokens": total}
+    read = {"gen_ai.usage.cache_read.input_tokens": cached}
+    assert report_of({**about, **counts, **read}).usage == Usage(20 + cached, 100, cache_read_tokens=cached)
+
+
 @pytest.mark.parametrize("attributes", TABLE.values(), ids=TABLE.keys())
 def test_every_dialect_means_the_same_call(attributes: Any) -> None:
     assert report_of(attributes) == Report(
@@ -159,6 +288,9 @@ def test_parts_of_the_counts(attributes: Any, expected: Optional[Usage]) -> None
         {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.total_tokens": 100},
         {"gen_ai.usage.total_tokens": 100},
         {"gen_ai.usage.input_tokens": "nine"},
+        {"gen_ai.usage.input_tokens": 10**300, "gen_ai.usage.output_tokens": 5},
+        {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 10**12},
+        {"llm.token_count.prompt": 1e300},
         {"llm.token_count.prompt": 9, "llm.token_count.prompt_details.cache_read": 10},
     ],
 )

@@ -21,6 +21,8 @@ from keito.pricing.names import is_fine_tuned, normalise
         ("vertex_ai", "publishers/google/models/gemini-2.5-pro", ("google", "gemini-2.5-pro")),
         ("azure_ai", "gpt-4o", ("azure", "gpt-4o")),
         ("xai", "grok-4", ("x-ai", "grok-4")),
+        ("anthropic_llm", "claude-sonnet-4-5", ("anthropic", "claude-sonnet-4-5")),
+        ("azure_openai_llm", "gpt-4o", ("azure", "gpt-4o")),
         ("together", "meta-llama/Llama-3.3-70B", ("together", "meta-llama/llama-3.3-70b")),
     ],
 )

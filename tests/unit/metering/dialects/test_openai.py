@@ -204,6 +204,8 @@ def test_missing_parts_are_nothing(details: Any) -> None:
         ({"prompt_tokens": 10.5, "completion_tokens": 5}, "token counts do not add up"),
         ({"prompt_tokens": -10, "completion_tokens": 5}, "negative token count"),
         ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 99}, "token counts do not add up"),
+        ({"prompt_tokens": 10**300, "completion_tokens": 5}, "token counts do not add up"),
+        ({"prompt_tokens": 10, "completion_tokens": 1e300}, "token counts do not add up"),
         ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 11}}, "token counts do not add up"),
         ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": "4"}}, "token counts do not add up"),
         (
