@@ -172,16 +172,18 @@ def test_a_budget_of_the_inner_block_is_the_one_that_stops_it(
 def test_a_block_that_ends_before_the_chain_in_it_bills_the_rest_beside_it(
     model: Any, billing: AgentBilling, config: Any, bill: Any, other: str
 ) -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
-    def work(text: str) -> str:
+    def work(answer: Any) -> str:
+        begun.set()
         assert ended.wait(30)
-        return text
+        return str(answer.content)
 
-    chain = model() | RunnableLambda(lambda answer: work(answer.content)) | model()
+    chain = model() | RunnableLambda(work) | model()
     with billing.run("Request", project_id=other):
         thread = threading.Thread(target=contextvars.copy_context().run, args=(chain.invoke, "hi", config))
         thread.start()
+        assert begun.wait(30)
     ended.set()
     thread.join(30)
     found = bill()
