@@ -237,8 +237,8 @@ def table_of(billing: AgentBilling) -> RunTable:
     with _tables_lock:
         table = _tables.get(billing)
         if table is None:
-            same = (known for other, known in _tables.items() if billing.is_same(other))
-            table = _tables[billing] = next(same, None) or RunTable()
+            same = next((known for other, known in _tables.items() if billing.is_same(other)), None)
+            table = _tables[billing] = RunTable() if same is None else same  # an empty one is false
         return table
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -42,6 +44,7 @@ class Translator:
         self._billing = billing
         self._table: RunTable = table_of(billing)
         self.watch = watch_of(self._table)
+        self._succession = threading.Lock()
 
     @property
     def open_runs(self) -> int:
@@ -217,9 +220,11 @@ class Translator:
 
     def _successor(self, root: Root) -> AgentRun:
         """The run of a root whose own has ended too long ago for a supplement: the rest is billed by itself."""
-        if not root.run.is_open:
-            root.run = self._start(root.name, None, None, around=None, ended=root.run)
-        return root.run
+        with self._succession:  # calls at a time have one successor, and not one each
+            if not root.run.is_open:
+                root.began_ns = time.perf_counter_ns()
+                root.run = self._start(root.name, None, None, around=None, ended=root.run)
+            return root.run
 
     def _start(
         self,
