@@ -188,7 +188,10 @@ def test_a_chain_that_outlives_its_block_for_long_is_billed_to_its_end(
     spends = AgentBilling(billing.policy, keito_client, late_grace=grace)
     handler = KeitoCallbackHandler(spends)
 
+    ended = threading.Event()
+
     def wait(text: Any) -> str:
+        assert ended.wait(30)
         spends.flush()
         threading.Event().wait(2 * grace)
         return "again"
@@ -201,6 +204,7 @@ def test_a_chain_that_outlives_its_block_for_long_is_billed_to_its_end(
         thread.start()
         while not handler.open_runs:
             time.sleep(0.01)
+    ended.set()
     thread.join(30)
     spends.flush()
     found = bill()

@@ -16,7 +16,7 @@ pytest.importorskip("genai_prices")
 import openai
 from keito_langchain import KeitoCallbackHandler
 from langchain_anthropic import ChatAnthropic
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
@@ -228,14 +228,39 @@ def test_events_of_a_stream_are_counted_once(gpt: Any, config: Any, bill: Any) -
     check(bill(), CHAT_COST, calls=1)
 
 
+@pytest.mark.parametrize(("calls", "runs"), [("invoke", 1), ("stream", 1), ("batch", 3), ("chain", 1)])
 def test_two_handlers_that_would_bill_the_same_bill_once(
+    calls: str, runs: int, gpt: Any, keito_client: Any, keito_sandbox: Any, billing: Any, bill: Any
+) -> None:
+    places = {"project_id": keito_sandbox.project_id, "task_id": keito_sandbox.task_id}
+    from keito.billing import AgentBilling
+
+    first, second = (KeitoCallbackHandler(AgentBilling(client=keito_client, **places)) for _ in range(2))
+    model, config = gpt(callbacks=[first], stream_usage=True), RunnableConfig(callbacks=[second])
+    if calls == "batch":
+        model.batch(["a", "b", "c"], config)
+    elif calls == "stream":
+        list(model.stream("hi", config))
+    else:
+        (model if calls == "invoke" else RunnableLambda(str) | model).invoke("hi", config)
+    assert bill().tokens == [(1000, 100)] * runs
+    assert len(bill().time) == runs
+
+
+def test_a_request_with_a_handler_of_its_own_is_no_part_of_a_stream_that_is_open(
     gpt: Any, keito_client: Any, keito_sandbox: Any, billing: Any, bill: Any
 ) -> None:
     places = {"project_id": keito_sandbox.project_id, "task_id": keito_sandbox.task_id}
     from keito.billing import AgentBilling
 
-    others = [AgentBilling(client=keito_client, **places) for _ in range(2)]
-    model = gpt(callbacks=[KeitoCallbackHandler(others[0])])
-    (RunnableLambda(str) | model).invoke("hi", {"callbacks": [KeitoCallbackHandler(others[1])]})
-    assert len(bill().time) == 1
-    assert bill().tokens == [(1000, 100)]
+    def config(session: str) -> Any:
+        handler = KeitoCallbackHandler(AgentBilling(client=keito_client, **places))
+        return {"callbacks": [handler], "metadata": {"keito_session_id": session}}
+
+    chain = RunnableLambda(str) | gpt(stream_usage=True)
+    chunks = chain.stream("first", config("S1"))
+    next(chunks)
+    chain.invoke("second", config("S2"))
+    list(chunks)
+    assert sorted(entry.metadata["session_id"] for entry in bill().time) == ["S1", "S2"]
+    assert bill().tokens == [(1000, 100)] * 2
