@@ -1,4 +1,4 @@
-"""Model calls that a framework's integration reports, as seen by the metered clients below the framework."""
+"""Model calls that one integration reports, as seen by what is metered below it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class FrameworkCall:
         self.response_id: Optional[str] = None
         self.outer: Optional[FrameworkCall] = None
         self._is_open = True
+
+    @property
+    def sees_embeddings(self) -> bool:
+        """Whether embeddings are reported here, too. Callback handlers of frameworks are not told of them."""
+        return False
 
     @property
     def is_open(self) -> bool:

@@ -11,7 +11,7 @@ from keito.metering.dialects.reading import mapping, text
 from keito.metering.wrappers.adopting import Adopted, adopt
 from keito.metering.wrappers.endpoints import ENDPOINTS
 from keito.metering.wrappers.guard import failed, never_raises
-from keito.metering.wrappers.pending import PendingCall
+from keito.metering.wrappers.pending import ClientCall, PendingCall
 from keito.metering.wrappers.providers import area_at, provider_at
 from keito.metering.wrappers.raw import observe_parser, take, take_async
 
@@ -118,7 +118,8 @@ class _SyncClient(_Metered):
             return inner.request(cast_to, options, *args, **kwargs)
         _check_budget(call)
         try:
-            answer = inner.request(cast_to, options, *args, **kwargs)
+            with ClientCall.enter():
+                answer = inner.request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             call.failed(error)
             raise
@@ -134,7 +135,8 @@ class _AsyncClient(_Metered):
             return await inner.request(cast_to, options, *args, **kwargs)
         _check_budget(call)
         try:
-            answer = await inner.request(cast_to, options, *args, **kwargs)
+            with ClientCall.enter():
+                answer = await inner.request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             call.failed(error)
             raise

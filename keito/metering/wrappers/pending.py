@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
 
+from typing_extensions import Self
+
 from keito.metering.call import LLMCall, NoUsage, quick_call
 from keito.metering.dialects.report import Report, joined
 from keito.metering.framework_call import FrameworkCall
@@ -20,6 +22,23 @@ _hinted: set[str] = set()
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+class ClientCall(FrameworkCall):
+    """The request of a metered client, as seen by instrumentations below it: their spans are of the same call."""
+
+    __slots__ = ()
+
+    @property
+    def sees_embeddings(self) -> bool:
+        """A client knows all its endpoints."""
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.leave()
 
 
 @dataclass

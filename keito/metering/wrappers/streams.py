@@ -149,7 +149,9 @@ class _Response(Adopted):
 
 
 def watch(stream: Any, call: PendingCall) -> None:
-    """Watch `stream`, which stays the object that it is."""
+    """Watch `stream`, which stays the object that it is. Of one that an instrumentation wraps, what is inside."""
+    while hasattr(stream, "__wrapped__"):
+        stream = stream.__wrapped__
     observer = StreamWatch(call)
     adopt(stream, _AsyncStream if hasattr(stream, "__anext__") else _Stream, _keito_watch=observer)
     response = getattr(stream, "response", None)
