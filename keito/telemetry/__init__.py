@@ -110,7 +110,9 @@ def _hook(function: _Hook) -> _Hook:
 
 @_hook
 def run_started(run: AgentRun) -> None:
-    """A run begins. The trace around it is the one that shows it."""
+    """A run begins. The trace around it is the one that shows it; a supplement is shown by the trace of its run."""
+    if run.supplement_to is not None:
+        return
     from opentelemetry import trace  # noqa: PLC0415
 
     around = trace.get_current_span().get_span_context()
@@ -127,13 +129,16 @@ def shown_by(run: AgentRun, span_context: Any) -> None:
 
 @_hook
 def run_billed(run: AgentRun, project_id: str, cost: RunCost) -> None:
-    """A run has ended, and is priced."""
+    """A run has ended, and is priced. A supplement is a moment below its run, and no further run."""
+    import time  # noqa: PLC0415
+
     from opentelemetry import trace  # noqa: PLC0415
 
     telemetry = cast("_Telemetry", _telemetry())
-    around = _contexts.pop(run, None)
+    whole = run.supplement_to
+    around = _contexts.get(run if whole is None else whole)
     context = None if around is None else trace.set_span_in_context(trace.NonRecordingSpan(around))
-    began = int(run.started_at.timestamp() * 1e9)
+    began, took = (time.time_ns(), 0) if whole is not None else (_epoch_ns(run), run.elapsed_ns)
     status = run.status.value
     span = telemetry.tracer.start_span(
         f"invoke_agent {run.agent_id or ''}".strip(),
@@ -143,6 +148,7 @@ def run_billed(run: AgentRun, project_id: str, cost: RunCost) -> None:
             {
                 "keito.run.id": run.uid,
                 "keito.run.status": status,
+                "keito.run.supplement_to": None if whole is None else whole.uid,
                 "keito.project_id": project_id,
                 "gen_ai.agent.id": run.agent_id,
                 "gen_ai.conversation.id": run.session_id,
@@ -153,11 +159,17 @@ def run_billed(run: AgentRun, project_id: str, cost: RunCost) -> None:
         ),
     )
     made = span.get_span_context()
-    if run.trace_id is None and made.is_valid:
-        run.trace_id = f"{made.trace_id:032x}"
-    span.end(end_time=began + run.elapsed_ns)
-    telemetry.runs.record(run.elapsed_ns / 1e9, {"keito.run.status": status})
+    if made.is_valid and whole is None:
+        _contexts[run] = made  # its supplements are below it
+        run.trace_id = run.trace_id or f"{made.trace_id:032x}"
+    span.end(end_time=began + took)
+    if whole is None:
+        telemetry.runs.record(took / 1e9, {"keito.run.status": status})
     _count(telemetry, cost)
+
+
+def _epoch_ns(run: AgentRun) -> int:
+    return int(run.started_at.timestamp() * 1e9)
 
 
 def _count(telemetry: _Telemetry, cost: RunCost) -> None:

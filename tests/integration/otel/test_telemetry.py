@@ -107,6 +107,23 @@ def test_tokens_cost_and_what_has_no_price(watched: Watched, billing: AgentBilli
     assert (duration.count, duration.attributes) == (1, {"keito.run.status": "completed"})
 
 
+def test_a_supplement_is_shown_in_the_trace_of_its_run_and_is_no_run(
+    watched: Watched, billing: AgentBilling, keito_client: Keito
+) -> None:
+    with billing.run("Ticket 4821") as one:
+        pass
+    with watched.tracers.get_tracer("program").start_as_current_span("something else"):
+        one.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1000, output_tokens=100)
+    assert billing.flush().complete
+    whole, late = watched.spans("invoke_agent")
+    assert (late.context.trace_id, late.parent.span_id) == (whole.context.trace_id, whole.context.span_id)
+    assert late.attributes["keito.run.supplement_to"] == whole.attributes["keito.run.id"]
+    (expense,) = keito_client.expenses.list(source="agent")
+    assert expense.metadata["run"]["trace_id"] == f"{whole.context.trace_id:032x}"
+    (duration,) = watched.metrics()["keito.run.duration"]
+    assert duration.count == 1
+
+
 def test_what_the_outbox_does(watched: Watched, billing: AgentBilling, keito_client: Keito, tmp_path: Any) -> None:
     stored = AgentBilling(billing.policy, keito_client, outbox=f"sqlite:///{tmp_path / 'outbox.db'}")
     run(stored)
