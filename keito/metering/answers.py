@@ -76,10 +76,17 @@ class Seen:
         """Whether its tokens are known."""
         return self._told.counts is not None
 
-    def is_reported_by(self, call: LLMCall) -> bool:
-        """Whether `call`, which has the same id, is a report of the same answer."""
+    def is_reported_by(self, call: LLMCall, forgotten: Optional[datetime] = None) -> bool:
+        """Whether `call`, which has the same id, is a report of the same answer.
+
+        Args:
+            call: The report.
+            forgotten: When the last of the calls had ended whose times are remembered no longer.
+        """
         one, other = self._told, _Told.by(call)
-        if not _agree(one.models, other.models):
+        if one.ended is None:
+            one = one._replace(ended=forgotten)
+        if not _agree(one.models, other.models) or _are_apart(one, other):
             return False
         if is_specific(call.response_id or ""):
             return True
@@ -95,8 +102,10 @@ class Seen:
 class Answers:
     """Recognises calls that are reported a second time, by a metered client below a framework for instance.
 
-    Reports of one answer have the same id, and name the same model, each in its own way. Small servers draw ids from a
-    few numbers: there, the same tokens are needed, too, or the same time where one of the two reports has none.
+    Reports of one answer have the same id, and name the same model, each in its own way. Who reports it is inside of
+    another one that does, so that they last at the same time: a test server, a recording or a cache of a gateway gives
+    one id to calls that follow each other. Small servers draw ids from a few numbers: there, the same tokens are
+    needed, too, or surely the same time where one of the two reports has none.
 
     Attributes:
         repeated: How many reports were second ones.
@@ -105,6 +114,7 @@ class Answers:
     def __init__(self) -> None:
         self.repeated = 0
         self._seen: dict[str, Union[Seen, tuple[Seen, ...]]] = {}
+        self._forgotten: Optional[datetime] = None
 
     def find(self, call: LLMCall) -> Optional[Seen]:
         """What is known of the call, if it was reported before.
@@ -113,7 +123,7 @@ class Answers:
         """
         if call.response_id is None or call.response_id not in self._seen or call.cached:
             return None
-        found = (seen for seen in self._alike(call.response_id) if seen.is_reported_by(call))
+        found = (seen for seen in self._alike(call.response_id) if seen.is_reported_by(call, self._forgotten))
         return next(found, None)
 
     def remember(self, call: LLMCall, place: Optional[int]) -> None:
@@ -121,6 +131,7 @@ class Answers:
         if call.response_id is None or call.cached:
             return
         seen = Seen(call, place)
+        self._forget_times(call, place)
         if call.response_id in self._seen:
             alike = self._alike(call.response_id)
             self._seen[call.response_id] = (*alike[1 - _MOST_ALIKE :], seen)
@@ -129,11 +140,22 @@ class Answers:
         if len(self._seen) > IDS_KEPT:
             del self._seen[next(iter(self._seen))]
 
+    def learn(self, seen: Seen, call: LLMCall, place: Optional[int]) -> None:
+        """From now on, remember this of a call that was reported before."""
+        seen.learn(call, place)
+        self._forget_times(call, place)
+
     def seal(self) -> None:
         """From now on nothing that is recorded can be changed: it is being billed."""
         for answer in self._seen:
             for seen in self._alike(answer):
                 seen.place = None
+
+    def _forget_times(self, call: LLMCall, place: Optional[int]) -> None:
+        """One moment has to do for all calls whose own times would take too much memory."""
+        if place is None and call.ended_at.tzinfo is not None:
+            ended = self._forgotten
+            self._forgotten = call.ended_at if ended is None else max(ended, call.ended_at)
 
     def _alike(self, answer: str) -> tuple[Seen, ...]:
         found = self._seen.get(answer, ())
@@ -175,6 +197,22 @@ def is_specific(answer: str) -> bool:
         return True  # as nearly all providers draw them
     drawn = re.sub(r"[^0-9A-Za-z]", "", _KIND.sub("", answer))
     return len(drawn) >= (_MOST_COUNTED if drawn.isdigit() else _LEAST_SPECIFIC)
+
+
+def _are_apart(one: _Told, other: _Told) -> bool:
+    """Whether one call had ended when the other began, as far as both tell. `one` may have forgotten its beginning.
+
+    Who reports a call by hand, after it, tells one moment only; and a clock that was set meanwhile tells nothing.
+    """
+    if not _is_told(one.ended, other.began, other.ended) or other.ended <= other.began:
+        return False
+    if one.began is None:
+        return one.ended <= other.began
+    return _is_told(one.began) and one.began < one.ended and (one.ended <= other.began or other.ended <= one.began)
+
+
+def _is_told(*moments: Optional[datetime]) -> bool:
+    return all(moment is not None and moment.tzinfo is not None for moment in moments)
 
 
 def _is_before(moment: Optional[datetime], other: Optional[datetime]) -> bool:

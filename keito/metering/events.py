@@ -132,7 +132,7 @@ class RunEvents:
             seen.place = self._keep(call)
         else:
             return False
-        seen.learn(after, seen.place)
+        self.answers.learn(seen, after, seen.place)
         if self._ledger is not None and after != before:
             self._ledger.note(after, instead_of=before)
         return before is None or after.usage != before.usage

@@ -67,6 +67,42 @@ def test_without_tokens_short_ids_are_told_apart_by_time() -> None:
     assert [one.usage for one in run.calls] == [Usage(10, 5)]
 
 
+@pytest.mark.parametrize("answer", [UNIQUE, "chatcmpl-17"])
+@pytest.mark.parametrize("tokens", [(10, 10, 10), (10, 20, 30)])
+def test_calls_that_follow_each_other_are_several_whatever_id_a_stub_or_a_recording_gives_them(
+    answer: str, tokens: "tuple[int, ...]"
+) -> None:
+    run = AgentRun()
+    assert all(run.record(call(answer, count, at=number)) for number, count in enumerate(tokens))
+    assert ([one.usage.input_tokens for one in run.calls if one.usage], run.repeated_calls) == ([*tokens], 0)
+
+
+@pytest.mark.parametrize(("at", "took"), [(0, 3), (0.9, 0.2), (-1, 5), (0.5, 9)])
+def test_reports_of_one_answer_last_at_the_same_time(at: float, took: float) -> None:
+    assert counted(call(UNIQUE), call(UNIQUE, at=at, took=took)) == [True, False]
+
+
+@pytest.mark.parametrize("at", [-60, 0.5, 60])
+def test_a_report_by_hand_tells_no_time_by_which_it_could_be_another_call(at: float) -> None:
+    assert counted(call(UNIQUE), call(UNIQUE, at=at, took=0)) == [True, False]
+    assert counted(call(UNIQUE, at=at, took=0), call(UNIQUE)) == [True, False]
+
+
+def test_a_clock_that_is_set_back_meanwhile_makes_no_second_call() -> None:
+    assert counted(call(UNIQUE, at=10, took=-5), call(UNIQUE, at=10.1, took=-5.2)) == [True, False]
+    assert counted(call(UNIQUE, at=10, took=-5), call(UNIQUE, at=4, took=0.5)) == [True, False]
+
+
+def test_the_same_holds_for_calls_that_are_kept_no_longer() -> None:
+    kept = _Kept()
+    run = AgentBilling(BillingPolicy("proj", "task", "cat"), delivery=kept).start()
+    for number in range(300):
+        assert run.record(call(f"chatcmpl-B9MBs8CjcvOU2jLn4n570S5q{number:04}", at=number))
+    last = "chatcmpl-B9MBs8CjcvOU2jLn4n570S5q0299"
+    assert not run.record(call(last, at=298.5, took=2)), "the framework around the metered client"
+    assert run.record(call(last, at=301)), "the same recorded answer again"
+
+
 def test_a_fuller_second_report_takes_the_place_of_the_first() -> None:
     run = AgentRun()
     assert run.record(call(UNIQUE, None, provider="openai", requested_model="our-deployment", served_model=None))
