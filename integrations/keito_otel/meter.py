@@ -106,15 +106,15 @@ class CallMeter:
 
     def _is_known(self, call: LLMCall) -> bool:
         """Whether the span of another trace has reported the answer. Small servers give one id to many answers."""
-        if call.response_id is None or call.usage is None or call.partial:
+        answer = call.response_id
+        if answer is None or call.usage is None or call.partial or not is_specific(answer):
             return False
-        if call.response_id in self._ids:
-            return True
-        if is_specific(call.response_id):
-            with self._lock:
-                self._ids[call.response_id] = None
-                if len(self._ids) > _IDS_KEPT:
-                    del self._ids[next(iter(self._ids))]
+        with self._lock:  # two threads may ask at once
+            if answer in self._ids:
+                return True
+            self._ids[answer] = None
+            if len(self._ids) > _IDS_KEPT:
+                del self._ids[next(iter(self._ids))]
         return False
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -31,6 +33,37 @@ def test_a_span_inside_a_block_is_a_part_of_it(tracing: Tracing, billing: AgentB
     found = tracing.bill()
     assert [entry.notes for entry in found.time] == ["Ticket 4821"]
     assert found.tokens == [(2000, 200)]
+
+
+class Crowded(dict[str, None]):
+    """Ids that two threads look up at the very same time, if nothing keeps them from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = threading.Barrier(2)
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        with suppress(threading.BrokenBarrierError):
+            self.both.wait(0.5)
+        return found
+
+
+def test_two_threads_that_report_one_answer_at_a_time_bill_it_once(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    tracing.processor._meter._ids = Crowded()
+    about = CHAT | usage(**{"gen_ai.response.id": "resp_68a1b2c3d4e5f607"})
+
+    def agent() -> None:
+        with tracer.start_as_current_span("agent", attributes=AGENT), tracer.start_as_current_span("chat") as span:
+            span.set_attributes(about)
+
+    threads = [threading.Thread(target=agent) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(tracing.bill().tokens) == [(0, 0), (1000, 100)]
 
 
 def test_a_span_inside_a_block_of_another_billing_for_the_same_account_is_a_part_of_it(
