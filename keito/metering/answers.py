@@ -22,6 +22,9 @@ _LEAST_SPECIFIC = 12
 _MOST_COUNTED = 20
 """The same of digits alone: nanoseconds since 1970 have 19."""
 
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
+"""When a call began at the earliest."""
+
 _KIND = re.compile(r"^[a-z]+[-_]")
 _PROVIDERS = re.compile(r"^(?:[a-z]{2,}\.)+(?=[a-z])")
 _EDITION = re.compile(r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{3,8}|latest))?(?:-v\d+)?(?::.*)?$")
@@ -85,7 +88,7 @@ class Seen:
         """
         one, other = self._told, _Told.by(call)
         if one.ended is None:
-            one = one._replace(ended=forgotten)
+            one = one._replace(began=_FIRST, ended=forgotten)
         if not _agree(one.models, other.models) or _are_apart(one, other):
             return False
         if is_specific(call.response_id or ""):
@@ -200,19 +203,17 @@ def is_specific(answer: str) -> bool:
 
 
 def _are_apart(one: _Told, other: _Told) -> bool:
-    """Whether one call had ended when the other began, as far as both tell. `one` may have forgotten its beginning.
-
-    Who reports a call by hand, after it, tells one moment only; and a clock that was set meanwhile tells nothing.
-    """
-    if not _is_told(one.ended, other.began, other.ended) or other.ended <= other.began:
-        return False
-    if one.began is None:
-        return one.ended <= other.began
-    return _is_told(one.began) and one.began < one.ended and (one.ended <= other.began or other.ended <= one.began)
+    """Whether one call had ended when the other began, as far as both tell."""
+    times, others = _lasted(one), _lasted(other)
+    return times is not None and others is not None and (times[1] <= others[0] or others[1] <= times[0])
 
 
-def _is_told(*moments: Optional[datetime]) -> bool:
-    return all(moment is not None and moment.tzinfo is not None for moment in moments)
+def _lasted(told: _Told) -> Optional[tuple[datetime, datetime]]:
+    """From when until when. Who reports by hand tells one moment only, and a clock that was set back tells nothing."""
+    began, ended = told.began, told.ended
+    if began is None or ended is None or began.tzinfo is None or ended.tzinfo is None or ended <= began:
+        return None
+    return began, ended
 
 
 def _is_before(moment: Optional[datetime], other: Optional[datetime]) -> bool:
