@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
 
 from opentelemetry.trace import StatusCode
@@ -12,13 +11,12 @@ from opentelemetry.trace import StatusCode
 from keito.metering import LLMCall, NoUsage
 from keito.metering.call import quick_call
 from keito.metering.dialects import otel
+from keito_otel.clock import moment
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _ERROR = StatusCode.ERROR
-_UTC = timezone.utc
-_at = datetime.fromtimestamp
 
 _FREE = '"total_cost": 0'
 
@@ -27,13 +25,6 @@ _PREPARATION = "._prepare_chat_with_tools"
 
 _STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 """Who stopped listening may be charged for an answer that nobody saw."""
-
-
-def moment(nanoseconds: Optional[int]) -> datetime:
-    """A span's time as a moment; now, if it has none."""
-    if nanoseconds is None:
-        return datetime.now(timezone.utc)
-    return _at(nanoseconds // 1000 / 1e6, _UTC)  # exact: microseconds fit a float
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from keito.metering import AgentRun, LLMCall, NoUsage
 from keito.metering.answers import is_specific
 from keito.metering.dialects import otel
 from keito.metering.framework_call import FrameworkCall
-from keito_otel.calls import call_of, moment
+from keito_otel.calls import call_of
+from keito_otel.clock import moment
 from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import role_of
 

@@ -11,10 +11,12 @@ from weakref import WeakValueDictionary
 
 from keito import telemetry
 from keito.billing import AgentBilling
+from keito.billing.account import RunAccount
 from keito.metering import AgentRun, RunStatus, current_run
 from keito.metering.current import enter_run, leave_run
 from keito.metering.framework_call import FrameworkCall
-from keito_otel.calls import error_of, is_stop, moment
+from keito_otel.calls import error_of, is_stop
+from keito_otel.clock import elapsed_ns, is_believed, seen_ns, start_of
 from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import is_of_agents
 from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
@@ -75,11 +77,13 @@ class RunKeeper:
             framework=_framework(node.scope),
             parent=root.around,
             attributes=extras(*sources),
-            started_at=moment(root.span.start_time).astimezone(),
+            started_at=start_of(root).astimezone(),
             **route(*sources),
         )
         run.agent_id = run.agent_id or root.agent
         self._describe(root, run)
+        if not is_believed(root.span.start_time):
+            self._doubt(run)
         root.run = run
         _roots[run.uid] = root
 
@@ -139,17 +143,25 @@ class RunKeeper:
         status = RunStatus.COMPLETED
         if error is not None:
             status = RunStatus.CANCELLED if is_stop(error) else RunStatus.FAILED
-        self._end(root, root.run, status, (span.end_time or 0) - (span.start_time or 0))
+        elapsed = elapsed_ns(root, span)
+        if elapsed is None:
+            self._doubt(root.run)
+        self._end(root, root.run, status, seen_ns(root) if elapsed is None else elapsed)
 
     def abandon(self, root: Root) -> None:
         """Nobody knows whether the root's span will ever end. It lasted until something last happened in it."""
         if root.run is not None:
-            self._end(root, root.run, RunStatus.ABANDONED, int((root.seen_at - root.began_at) * 1e9))
+            self._end(root, root.run, RunStatus.ABANDONED, seen_ns(root))
 
     def _end(self, root: Root, run: AgentRun, status: RunStatus, elapsed_ns: int) -> None:
         if run.agent_id is None:
             run.agent_id = root.agent
-        self._billing.finish(run, status, elapsed_ns=max(0, elapsed_ns))
+        self._billing.finish(run, status, elapsed_ns=elapsed_ns)
+
+    def _doubt(self, run: AgentRun) -> None:
+        """The times of the root cannot be true. A run is billed by what this process saw, and its records say so."""
+        if run.root is run and isinstance(run.ledger, RunAccount):
+            run.ledger.flags.add("clock_doubted")
 
     def _describe(self, root: Root, run: AgentRun) -> None:
         context = root.span.get_span_context()
