@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
@@ -124,6 +125,14 @@ class Bill:
 def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
         monkeypatch.setenv(name, "false")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_shared() -> None:
+    """Equal billings share what is open, and how long it may be silent: also with those of tests not collected yet."""
+    table = sys.modules.get("keito_langchain.table")
+    if table is not None:
+        table._tables.clear()
 
 
 @pytest.fixture(scope="session")
