@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from types import FrameType
-from typing import Any, Optional
+from typing import Any, Optional, Union
 from uuid import UUID
 from weakref import ref
 
+_FRAMEWORKS = ("langchain_core.", "langchain.", "langgraph.")
 _MODELS = "langchain_core.language_models."
 _CALLBACKS = "langchain_core.callbacks."
 
@@ -32,6 +33,11 @@ def is_in_model() -> bool:
     return _is_called_by(_MODELS)
 
 
+def is_in_framework() -> bool:
+    """Whether the code was called by LangChain or LangGraph."""
+    return _is_called_by(_FRAMEWORKS)
+
+
 def held(run_id: object) -> Optional[ref[Any]]:
     """A reference to LangChain's own id of a run that starts, which LangChain keeps for as long as the run may end.
 
@@ -40,7 +46,7 @@ def held(run_id: object) -> Optional[ref[Any]]:
     return ref(run_id) if type(run_id) is UUID and _is_called_by(_CALLBACKS) else None
 
 
-def _is_called_by(modules: str) -> bool:
+def _is_called_by(modules: Union[str, tuple[str, ...]]) -> bool:
     frame: Optional[FrameType] = inspect.currentframe()
     while frame is not None:
         if str(frame.f_globals.get("__name__")).startswith(modules):

@@ -25,6 +25,7 @@ class StepRun(AgentRun):
 
     def __init__(self, around: AgentRun) -> None:
         super().__init__(parent=around, uid=around.root.uid)
+        self.extent = around.extent
         self._held: list[Outcome] = []
         self._settled = False
         self._lock = threading.Lock()

@@ -15,6 +15,7 @@ from keito.billing import AgentBilling
 from keito.metering import AgentRun, current_run
 from keito.metering.current import enter_run, leave_run, starting_run
 from keito_langchain.context import enclosing_run_id, held
+from keito_langchain.extent import RootExtent, before, listed, run_around
 from keito_langchain.late import LateCalls
 from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.places import innermost
@@ -49,6 +50,7 @@ class RunTable:
         self.warned = False
         self.dropped = 0
         self.forget()
+        listed(self)
 
     def forget(self) -> None:
         """Forget everything."""
@@ -111,7 +113,7 @@ class RunTable:
         """
         around = self.find(parent_id) or self._around(name)
         if around is None:
-            node = self._start_root(key, name, start_run, told, model)
+            node = self._start_root(key, parent_id, name, start_run, told, model)
             node.root.held = held(run_id)
         else:
             node = self.start_inside(around, key, told, model)
@@ -158,8 +160,7 @@ class RunTable:
                 self._twins.forget(key)
         root.heard_ns = time.perf_counter_ns()
         if node.entered:
-            outer = node.outer
-            leave_run(node.run, outer if outer is not None and outer.is_open else None)
+            leave_run(node.run, before(node.outer))
         return node
 
     def left_open(self, root: Root) -> list[tuple[Key, Node]]:
@@ -196,11 +197,19 @@ class RunTable:
             return key, self._nodes.pop(key)
 
     def _start_root(
-        self, key: Key, name: Optional[str], start_run: StartRun, told: Any, model: Optional[ModelStart]
+        self,
+        key: Key,
+        parent_id: Optional[UUID],
+        name: Optional[str],
+        start_run: StartRun,
+        told: Any,
+        model: Optional[ModelStart],
     ) -> Node:
-        # Without the lock: choosing the policy is the user's code.
-        run = start_run(self._block_around())
+        around = run_around(parent_id)
+        run = start_run(around)  # without the lock: choosing the policy is the user's code
         root = Root(run, name, key)
+        if model is None:
+            run.extent = RootExtent(root.uid, around)
         node = Node(root, run, told, True, None, model)
         with self._lock:
             self._roots[root.uid] = root
@@ -221,11 +230,6 @@ class RunTable:
         root = None if run is None else self._roots.get(run.uid)
         is_around = root is not None and root.name == _FALLBACKS and name != _FALLBACKS
         return self._nodes.get(root.key) if root is not None and is_around else None
-
-    def _block_around(self) -> Optional[AgentRun]:
-        """The run around this code, if it is no LangChain run: a root is a part of it then."""
-        run = current_run()
-        return None if run is None or run.uid in self._roots else run
 
 
 _tables: WeakKeyDictionary[AgentBilling, RunTable] = WeakKeyDictionary()

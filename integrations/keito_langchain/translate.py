@@ -238,7 +238,7 @@ class Translator:
         """Start a run inside `around`, or for whom `ended` was: it was started there, and has outlived it."""
         fields = {**({} if ended is None else place_of(ended)), **fields_of(metadata)}
         attributes = metadata if ended is None else {**ended.attributes, **(metadata or {})}
-        parent = None if around is None else self._billing.around()  # one of another account is none
+        parent = self._billing.near(around)  # one of another account is none
         run = self._billing.start(name, framework="langchain", parent=parent, attributes=attributes, **fields)
         run.agent_id = agent_of(metadata) or run.agent_id
         run.inputs = inputs

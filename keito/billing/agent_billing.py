@@ -20,7 +20,8 @@ from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
 from keito.billing.postings import Postings
 from keito.billing.routing import Resolve, outcomes_of, route
-from keito.metering import AgentRun, RunStatus, current_run
+from keito.metering import AgentRun, RunStatus
+from keito.metering.current import enclosing_run
 from keito.outbox import Delivery, FlushReport
 
 if TYPE_CHECKING:
@@ -174,7 +175,10 @@ class AgentBilling(Correcting):
 
     def around(self) -> Optional[AgentRun]:
         """The open run around this code that goes to the same account of Keito: the parent of a run that starts now."""
-        run = current_run()
+        return self.near(enclosing_run())
+
+    def near(self, run: Optional[AgentRun]) -> Optional[AgentRun]:
+        """`run`, if it goes to the same account of Keito."""
         owner = run.owner if run is not None else None
         is_near = isinstance(owner, AgentBilling) and (owner is self or owner.account == self.account)
         return run if is_near else None

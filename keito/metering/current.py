@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Protocol
 
 from typing_extensions import Unpack
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from keito.metering.by_hand import CallFields
     from keito.metering.outcome import Outcome
     from keito.metering.run import AgentRun
+
+
+class Extent(Protocol):
+    """How far the run of a framework reaches. It may be current in code beside it: of whoever reads its stream."""
+
+    outer: Optional[AgentRun]
+    """The run that it began in."""
+
+    def is_here(self) -> bool:
+        """Whether the code that asks is a part of the run."""
+        ...
+
 
 _current: ContextVar[Optional[AgentRun]] = ContextVar("keito_run", default=None)
 _log = logging.getLogger("keito.billing")
@@ -25,6 +37,17 @@ def current_run() -> Optional[AgentRun]:
     It follows the context: asyncio tasks see it, and threads that were started with a copy of the context.
     """
     run = _current.get()
+    return run if run is None or run.is_open else _enclosing(run)
+
+
+def enclosing_run() -> Optional[AgentRun]:
+    """The open run that a block which begins here is inside of, or `None`."""
+    return _enclosing(_current.get())
+
+
+def _enclosing(run: Optional[AgentRun]) -> Optional[AgentRun]:
+    while run is not None and run.extent is not None and not run.extent.is_here():
+        run = run.extent.outer
     return run if run is not None and run.is_open else None
 
 

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from keito.metering.biller import Biller, Ledger, raise_failure
 from keito.metering.by_hand import Number, exact, text_of
-from keito.metering.current import enter_run, leave_run
+from keito.metering.current import Extent, enter_run, leave_run
 from keito.metering.events import RunEvents
 from keito.metering.recorder import Recorder
 from keito.metering.status import RunStatus
@@ -57,6 +57,7 @@ class AgentRun(Recorder):
         trace_id: The OpenTelemetry trace that shows the run, as 32 hexadecimal digits.
         details: What an integration knows of the run beyond that: counts, names and ids that are JSON-ready. They stand
             in the metadata of its first time entry, as far as there is room.
+        extent: How far it reaches, where a framework makes it current in code beside it, too. For integrations.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class AgentRun(Recorder):
         self.result: Any = None
         self.trace_id: Optional[str] = None
         self.details: dict[str, Any] = {}
+        self.extent: Optional[Extent] = None
         self.status = RunStatus.OPEN
         self.supplement_to = supplement_to
         earlier = None if supplement_to is None else supplement_to._events
