@@ -15,10 +15,9 @@ from keito.billing.charge import DOLLARS, worth
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
-from keito.billing.pricing import add_call
+from keito.billing.pricing import add_call, price_of, sound
 from keito.metering import LLMCall, OtherUsage, Outcome
 from keito.metering.journal import RunEvent
-from keito.pricing import price
 
 _log = logging.getLogger("keito.billing")
 
@@ -136,12 +135,13 @@ class RunAccount:
             self.listener(event)
 
     def _count(self, call: LLMCall, times: int) -> None:
+        known = sound(call)
         needs_price = call.chargeable and any(budget.needs_prices for budget in self.policy.budgets)
-        priced = price(call, self.policy.prices) if needs_price else None
+        priced = price_of(known, self.policy.prices) if needs_price else None
         with self._meters.lock:
             for budget in self.policy.budgets:
                 spending = self._spending(budget)
-                spending.add(call, times)
+                spending.add(known, times)
                 if priced is not None:
                     cost = priced.amount
                     spending.pay(None if cost is None else self._worth(cost, priced.currency, budget), times)

@@ -12,6 +12,7 @@ from typing import Optional
 from weakref import WeakValueDictionary
 
 from keito.billing.account import RunAccount
+from keito.billing.attempts import Attempts
 from keito.billing.chronicle import RunChronicle
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
@@ -69,7 +70,9 @@ class Bookkeeping:
         _recover_soon(self._delivery.store)
         journal.begin(RunChronicle(run, account.policy, self._delivery.destination))
 
-    def end(self, run: AgentRun, policy: BillingPolicy, cost: RunCost, records: list[BillingRecord]) -> None:
+    def end(
+        self, run: AgentRun, policy: BillingPolicy, cost: RunCost, records: list[BillingRecord], attempt: Attempts
+    ) -> None:
         """Commit the end of a run.
 
         Args:
@@ -77,12 +80,13 @@ class Bookkeeping:
             policy: What it is billed by.
             cost: What it used.
             records: What is posted for it by itself.
+            attempt: Makes what goes into windows.
         """
         if isinstance(run.ledger, RunAccount) and run.ledger.pid != os.getpid():
             _log.warning("Run %s was started before a fork: the process that started it bills it", run.uid)
             return
         is_known = self._journal.end(run.uid)
-        shares = [] if policy.rollup is None else shares_of(run, policy, cost)
+        shares = [] if policy.rollup is None else attempt(shares_of, run, policy, cost)
         if records or shares:
             stored = [share.stored() for share in shares]
             keys = self._delivery.commit(records, run_id=run.uid, shares=stored)

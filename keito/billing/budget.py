@@ -97,7 +97,7 @@ class Spending:
         """Add a call; -1 times takes it back."""
         self.calls += times
         if call.chargeable and call.usage is not None:
-            self.tokens += times * call.usage.total_tokens
+            self.tokens += times * call.usage.countable.total_tokens
 
     def pay(self, amount: Optional[Decimal], times: int = 1) -> None:
         """Add what something costs, which may be unknown; -1 times takes it back."""

@@ -20,6 +20,9 @@ _log = logging.getLogger("keito.billing")
 
 DOLLARS = "USD"
 
+_SMALLEST = -50
+"""Power of ten of amounts that are written with an exponent."""
+
 
 @dataclass(frozen=True)
 class Charge:
@@ -115,5 +118,6 @@ def charge_facts(charge: Charge, *, is_one_of_several: bool = False) -> dict[str
 
 
 def exact_text(amount: Decimal) -> str:
-    """An amount as text, with all its digits."""
-    return format(EXACT.normalize(amount), "f")
+    """An amount as text, with all its digits. What is hardly anything has an exponent, and not thousands of zeros."""
+    exact = EXACT.normalize(amount)
+    return format(exact, "f") if not exact or exact.adjusted() > _SMALLEST else str(exact)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Optional
 
-from keito.billing.metadata import SDK, readable, short
+from keito.billing.metadata import SDK, short
+from keito.metering.text import readable
 from keito.outbox import BillingRecord, OutboxError, RecordKind, RecordState, StoredRecord
 
 if TYPE_CHECKING:

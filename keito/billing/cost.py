@@ -104,7 +104,8 @@ class Gap:
         model: The model.
         tier: The service tier.
         reason: Why they have no price.
-        hour: The hour of UTC in which they started; `None` where there were too many kinds to tell them apart.
+        hour: The hour of UTC in which they started; `None` where there were too many kinds to tell them apart, or
+            where nobody knows.
         calls: How many.
         usage: Their tokens together.
     """
@@ -190,16 +191,16 @@ class RunCost:
         return not any(row.reasons for row in self._models.values())
 
     def add(self, call: LLMCall, priced: PricedCall) -> None:
-        """Add one call with its price."""
+        """Add one sound call with its price."""
         if not call.chargeable:
-            self.cached += call.cached
+            self.cached += bool(call.cached)
             self.failed += not call.cached
             return
         row = self._row(call.provider, call.model or UNKNOWN_MODEL)
         if call.usage is not None:
-            row.count(call.usage)  # first: where it fails, nothing is counted yet
+            row.count(call.usage)
         row.calls += 1
-        self.partial += call.partial
+        self.partial += bool(call.partial)
         if priced.amount is None:
             self._miss(row, call, str(call.no_usage or priced.reason))
         else:
@@ -248,9 +249,9 @@ class RunCost:
 
     def _miss(self, row: ModelCost, call: LLMCall, reason: str) -> None:
         row.reasons[reason] = row.reasons.get(reason, 0) + 1
-        hour = call.started_at.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
         usage = call.usage or Usage()
-        self._add_gap(Gap(call.provider, call.model or UNKNOWN_MODEL, call.tier, reason, hour, 1, usage))
+        model = call.model or UNKNOWN_MODEL
+        self._add_gap(Gap(call.provider, model, call.tier, reason, _hour(call.started_at), 1, usage))
 
     def _add_gap(self, gap: Gap) -> None:
         if _key(gap) not in self._gaps and len(self._gaps) >= _MOST_GAPS:
@@ -276,6 +277,14 @@ class RunCost:
                 return
         if len(self.rates) < _MOST_RATES:
             self.rates.append(new)
+
+
+def _hour(moment: Any) -> Optional[datetime]:
+    try:
+        found: datetime = moment.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
+        return found
+    except Exception:  # it is no time, or none that UTC has
+        return None
 
 
 def _key(gap: Gap) -> tuple[object, ...]:

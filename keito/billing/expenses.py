@@ -10,8 +10,9 @@ from typing import Any, Optional
 
 from keito.billing.charge import Charge, charge_facts, charges_for, has_rates, posted
 from keito.billing.cost import RunCost
-from keito.billing.metadata import cost_facts, rate_row, readable
+from keito.billing.metadata import cost_facts, rate_row
 from keito.billing.policy import BillingPolicy
+from keito.metering.text import readable
 
 
 @dataclass(frozen=True)

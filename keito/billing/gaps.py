@@ -10,6 +10,7 @@ from keito.billing.policy import BillingPolicy
 _log = logging.getLogger("keito.billing")
 
 _MOST_SAID = 1000
+_EXPENSE = "expense"
 
 
 class GapLog:
@@ -18,12 +19,23 @@ class GapLog:
     def __init__(self) -> None:
         self._said: set[tuple[str, str]] = set()
 
-    def say(self, cost: RunCost, policy: BillingPolicy) -> None:
-        """Say what is missing of the cost of a run."""
+    def say(self, cost: RunCost, policy: BillingPolicy, *, has_entry: bool) -> None:
+        """Say what is missing of the cost of a run, and whether its time entry has the tokens."""
         gaps = [(row.name, reason) for row in cost.models for reason in row.reasons]
         if any(cost.amounts.values()) and policy.post.expense and policy.expense_category_id is None:
-            gaps.append(("expense", "KEITO_EXPENSE_CATEGORY_ID is not set"))
+            gaps.append((_EXPENSE, "KEITO_EXPENSE_CATEGORY_ID is not set"))
         for what, reason in gaps:
             if (what, reason) not in self._said and len(self._said) < _MOST_SAID:
                 self._said.add((what, reason))
-                _log.warning("LLM cost not billed for %s: %s; its tokens are in the time entry", what, reason)
+                where = _where(cost, what, reason) if has_entry else ""
+                _log.warning("LLM cost not billed for %s: %s%s", what, reason, where)
+
+
+def _where(cost: RunCost, what: str, reason: str) -> str:
+    """Where the tokens are of calls that have no price; or of all, where the model is none."""
+    usages = [gap.usage for gap in cost.gaps if (gap.model, gap.reason) == (what, reason)]
+    if what == _EXPENSE:
+        usages = [cost.usage]
+    if any(usage.total_tokens for usage in usages):
+        return "; its tokens are in the time entry"
+    return "; no tokens of it are known" if usages else ""

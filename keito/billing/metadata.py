@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Optional
@@ -12,11 +13,17 @@ from keito.billing.charge import DOLLARS, exact_text
 from keito.billing.cost import ModelCost, RateRow, RunCost
 from keito.billing.gap_rows import gap_rows
 from keito.metering import AgentRun, OtherUsage, Outcome
+from keito.metering.text import readable
+
+_log = logging.getLogger("keito.billing")
 
 SDK = f"keito-python/{__version__}"
 
 _LONGEST_TEXT = 160
 """Bytes, as JSON, of any text that a user chooses: ids, names, triggers."""
+
+_DEEPEST = 24
+"""Levels of metadata that are cleaned value by value: more than evidence has. What lies deeper goes as a whole."""
 
 
 def run_metadata(run: AgentRun, cost: Optional[RunCost] = None) -> dict[str, Any]:
@@ -139,12 +146,12 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     `keito.unpriced` and `keito.pricing`; the rest of `keito.details` goes last. `keito.trimmed` names what is no longer
     whole. The key, the totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them
     small enough.
+
+    What no JSON in UTF-8 can carry is replaced before: texts in part, other values by null. The flag `cleaned` says so.
     """
-    keito = dict(metadata["keito"])
-    fitted = {**metadata, "keito": keito}
+    fitted = dict(metadata) if _is_json(metadata) else _cleaned(metadata)
+    keito = fitted["keito"] = dict(fitted["keito"])
     details: dict[str, Any] = dict(keito.pop("details", {}))
-    if details and not _is_json(details):
-        details, keito["trimmed"] = {}, ["details"]  # an integration's mistake must not cost the run its bill
     if details:
         keito["details"] = details
     lists = [(details, name) for name in reversed(details) if isinstance(details[name], list)]
@@ -158,6 +165,25 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
         keito["trimmed"] = [*keito.get("trimmed", ()), "details"]
         del keito["details"]
     return fitted
+
+
+def _cleaned(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    clean: dict[str, Any] = _clean(metadata)
+    keito: dict[str, Any] = clean["keito"]
+    keito["flags"] = [*keito.get("flags", ()), "cleaned"]
+    _log.warning("Metadata of %s has values that JSON cannot carry; they are replaced", keito["key"])
+    return clean
+
+
+def _clean(value: Any, levels: int = _DEEPEST) -> Any:
+    found: Any = value  # which stays of any type
+    if isinstance(value, str):
+        return readable(value)
+    if levels and isinstance(value, Mapping):
+        return {readable(name): _clean(item, levels - 1) for name, item in found.items()}
+    if levels and isinstance(value, (list, tuple)):
+        return [_clean(item, levels - 1) for item in found]
+    return value if _is_json(value) else None
 
 
 def _trim(fitted: Mapping[str, Any], holder: dict[str, Any], name: str) -> None:
@@ -182,24 +208,22 @@ def _is_json(value: object) -> bool:
 
     try:
         encode(value)
-    except ValueError:
+    except Exception:  # ValueError; and whatever a value of the program's own class raises
         return False
     return True
 
 
-def short(text: Optional[str]) -> Optional[str]:
-    """`text`, cut where it takes more than 160 bytes as JSON. The same text is always cut the same way."""
-    if text is None or (len(text) * 2 <= _LONGEST_TEXT and text.isascii() and text.isprintable()):
+def short(value: Optional[object]) -> Optional[str]:
+    """`value` as text, cut where it takes more than 160 bytes as JSON. The same text is always cut the same way."""
+    if value is None:
+        return None
+    text = readable(value)
+    if len(text) * 2 <= _LONGEST_TEXT and text.isascii() and text.isprintable():
         return text  # JSON escapes at most each character of it with a backslash
-    cut = readable(text)[:_LONGEST_TEXT]
+    cut = text[:_LONGEST_TEXT]
     while len(json.dumps(cut, ensure_ascii=False).encode()) > _LONGEST_TEXT + 2:
         cut = cut[:-1]
     return cut
-
-
-def readable(text: str) -> str:
-    """`text` with what UTF-8 cannot carry replaced, such as half of a surrogate pair."""
-    return text.encode(errors="replace").decode()
 
 
 def keito_facts(key: str, status: Optional[str] = None, **facts: Any) -> dict[str, Any]:

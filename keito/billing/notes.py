@@ -42,7 +42,9 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 
 
 def _formatted(value: Any, form: str) -> str:
-    try:
-        return format(value, form)
-    except (TypeError, ValueError):
-        return str(value)
+    for how in (form, ""):
+        try:
+            return format(value, how)
+        except Exception:  # noqa: PERF203, S112 - such as an integer with too many digits for any text
+            continue
+    return ""

@@ -20,6 +20,7 @@ from keito.billing.post import EVERYTHING, UNFINISHED, Post
 from keito.billing.reading import VARIABLES, from_environment, from_file
 from keito.billing.rounding import Rounding
 from keito.metering import AgentRun, Outcome, RunStatus
+from keito.metering.text import readable
 from keito.pricing import ExchangeRate, PriceTable
 
 OutcomeOf = Callable[[AgentRun, Any], Union[Outcome, Iterable[Outcome], None]]
@@ -239,7 +240,7 @@ _rounding = lru_cache(maxsize=64)(Rounding.parse)
 def _check_id(field: str, value: object) -> None:
     if field in _REQUIRED and not value:
         raise ValueError(f"{field} is not set: pass {field}=... or set {VARIABLES[field]}")
-    if value is not None and (not isinstance(value, str) or not value.strip()):
+    if value is not None and (not isinstance(value, str) or not value.strip() or readable(value) != value):
         raise _wrong(field, value, "is an id, a text")
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Optional
 from keito import telemetry
 from keito.billing.account import RunAccount
 from keito.billing.alarm import Alarm
+from keito.billing.attempts import Attempts
+from keito.billing.cost import RunCost
 from keito.billing.gaps import GapLog
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
@@ -46,14 +48,15 @@ class Postings:
         self._delivery = delivery
         self._guard = guard
         self._gaps = GapLog()
+        self._attempts = Attempts(guard)
         self._unbilled = 0
         self._lock = threading.Lock()
         self._alarm = Alarm(_weakly(self._send_due))
 
     @property
     def lost(self) -> int:
-        """Runs and windows of which no records could be made."""
-        return self._unbilled + self.rollup.unbilled
+        """Runs and windows of which no records could be made, and parts of runs."""
+        return self._unbilled + self.rollup.unbilled + self._attempts.failed
 
     def begin(self, run: AgentRun) -> None:
         """A root run, or a supplement, starts."""
@@ -85,15 +88,16 @@ class Postings:
     def _bill(self, run: AgentRun, policy: BillingPolicy, hand_over: _HandOver) -> Optional[Exception]:
         failed: Optional[Exception] = None
         try:
-            cost = cost_of(run, policy)
-            self._gaps.say(cost, policy)
+            cost = self._cost_of(run, policy)
+            self._gaps.say(cost, policy, has_entry=policy.post_after(run.status).time)
             telemetry.run_billed(run, policy.project_id, cost)
             is_alone = policy.rollup is None
-            records = records_with(run, policy, cost) if is_alone else list(outcome_records(run, policy))
+            records = self._records_of(run, policy, cost)
             if self._books is not None:
-                self._books.end(run, policy, cost, records)
+                self._books.end(run, policy, cost, records, self._attempts)
             else:
-                failed = self._give(hand_over, records if is_alone else [*records, *self.rollup.add(run, policy, cost)])
+                rolled_up = [] if is_alone else self._attempts(self.rollup.add, run, policy, cost)
+                failed = self._give(hand_over, [*records, *rolled_up])
             if not is_alone:
                 self.expect()
         except Exception as error:  # the agent never breaks
@@ -101,6 +105,19 @@ class Postings:
                 self._unbilled += 1
             self._guard.caught("bill", error)
         return failed
+
+    def _cost_of(self, run: AgentRun, policy: BillingPolicy) -> RunCost:
+        """What a run cost. Where nobody can tell, its time and its outcomes are billed all the same."""
+        found = self._attempts(lambda: [cost_of(run, policy)])
+        if not found and isinstance(run.ledger, RunAccount):
+            run.ledger.flags.add("cost_unknown")
+        return found[0] if found else RunCost()
+
+    def _records_of(self, run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[BillingRecord]:
+        """What is posted for a run by itself."""
+        if policy.rollup is None:
+            return records_with(run, policy, cost, self._attempts)
+        return list(outcome_records(run, policy, self._attempts))
 
     def _bill_late(self, runs: Sequence[AgentRun], hand_over: _HandOver) -> None:
         for run in runs:

@@ -8,9 +8,10 @@ from decimal import Decimal, localcontext
 from typing import Any, Optional
 
 from keito.billing.account import RunAccount
+from keito.billing.attempts import Attempts
 from keito.billing.cost import RunCost
-from keito.billing.expenses import expenses_for, not_converted
-from keito.billing.metadata import cost_facts, fit, keito_facts, outcome_fields, readable, run_metadata
+from keito.billing.expenses import Expense, expenses_for, not_converted
+from keito.billing.metadata import cost_facts, fit, keito_facts, outcome_fields, run_metadata
 from keito.billing.notes import fill
 from keito.billing.policy import BillingPolicy
 from keito.billing.pricing import add_call
@@ -18,7 +19,10 @@ from keito.billing.timesheet import Line, lines_for, work_days
 from keito.metering import AgentRun, Outcome, RunStatus
 from keito.metering.by_hand import EXACT
 from keito.metering.events import CALLS_KEPT
+from keito.metering.text import readable
 from keito.outbox import BillingRecord, RecordKind
+
+_ALL_OR_NONE = Attempts()
 
 
 def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
@@ -43,8 +47,16 @@ def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
     return records_with(run, policy, cost_of(run, policy))
 
 
-def records_with(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[BillingRecord]:
+def records_with(
+    run: AgentRun, policy: BillingPolicy, cost: RunCost, attempt: Attempts = _ALL_OR_NONE
+) -> list[BillingRecord]:
     """The same, for a run whose cost is known and a policy that is routed.
+
+    Args:
+        run: The run.
+        policy: What it is billed by.
+        cost: What it used.
+        attempt: Makes each record; by default what one of them raises is raised.
 
     Raises:
         ValueError: The run has not ended.
@@ -52,7 +64,7 @@ def records_with(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[Bi
     if run.status is RunStatus.OPEN:
         raise ValueError(f"run {run.uid} has not ended")
     with localcontext(EXACT):
-        return list(_records(run, policy, cost))
+        return list(_records(run, policy, cost, attempt))
 
 
 def cost_of(run: AgentRun, policy: BillingPolicy) -> RunCost:
@@ -97,11 +109,11 @@ def first_day(run: AgentRun, policy: BillingPolicy) -> date:
     return (run.started_at if policy.zone is None else run.started_at.astimezone(policy.zone)).date()
 
 
-def outcome_records(run: AgentRun, policy: BillingPolicy) -> Iterator[BillingRecord]:
+def outcome_records(run: AgentRun, policy: BillingPolicy, attempt: Attempts = _ALL_OR_NONE) -> Iterator[BillingRecord]:
     """The outcomes of a run, if it may bill them."""
     if policy.bills_outcomes(run):
         for number, outcome in enumerate(run.outcomes):
-            yield _outcome(run, policy, outcome, number)
+            yield from attempt(_outcome, run, policy, outcome, number)
 
 
 def needs_entry(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> bool:
@@ -113,14 +125,15 @@ def needs_entry(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> bool:
     return not (may_expense and cost.complete and expenses_for(cost, policy, first_day(run, policy)))
 
 
-def _records(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:
+def _records(run: AgentRun, policy: BillingPolicy, cost: RunCost, attempt: Attempts) -> Iterator[BillingRecord]:
     post = policy.post_after(run.status)
-    lines = _lines(run, policy, cost) if post.time else []
+    lines = attempt(_lines, run, policy, cost) if post.time else []
     for number, line in enumerate(lines):
-        yield _time_entry(run, policy, cost, line, number, len(lines))
-    yield from outcome_records(run, policy)
+        yield from attempt(_time_entry, run, policy, cost, line, number, len(lines))
+    yield from outcome_records(run, policy, attempt)
     if post.expense and policy.expense_category_id is not None:
-        yield from _expenses(run, policy, cost)
+        for number, expense in enumerate(attempt(expenses_for, cost, policy, first_day(run, policy))):
+            yield from attempt(_expense, run, policy, cost, expense, number)
 
 
 def _lines(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[Line]:
@@ -131,7 +144,7 @@ def _lines(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> list[Line]:
 
 def _time_entry(
     run: AgentRun, policy: BillingPolicy, cost: RunCost, line: Line, number: int, count: int
-) -> BillingRecord:
+) -> Iterator[BillingRecord]:
     """One of the time entries of a run. What it used is in the first one only: otherwise sums would count it twice."""
     key = f"{run.uid}-time-{number}"
     seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
@@ -147,7 +160,7 @@ def _time_entry(
         **_given(billable=policy.billable if is_work else False),
         "metadata": fit({**run_metadata(run, cost if number == 0 else None), "keito": facts}),
     }
-    return BillingRecord(key, RecordKind.TIME_ENTRY, body)
+    yield BillingRecord(key, RecordKind.TIME_ENTRY, body)
 
 
 def notes_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> str:
@@ -170,7 +183,7 @@ def notes_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> str:
     return run.notes or template or run.name or "Agent run"
 
 
-def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int) -> BillingRecord:
+def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int) -> Iterator[BillingRecord]:
     """Keito has no endpoint for outcomes: they are time entries of 0 hours whose metadata has `outcome_type`."""
     key = f"{run.uid}-outcome-{number}"
     flags = None if run.supplement_to is None else ["supplement"]
@@ -183,21 +196,20 @@ def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int
         "billable": policy.billable is not False,
         "metadata": fit(metadata),
     }
-    return BillingRecord(key, RecordKind.OUTCOME, body)
+    yield BillingRecord(key, RecordKind.OUTCOME, body)
 
 
-def _expenses(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> Iterator[BillingRecord]:
-    day = first_day(run, policy)
-    flags = flags_of(run, policy, cost)
-    for number, expense in enumerate(expenses_for(cost, policy, day)):
-        key = f"{run.uid}-expense-{number}"
-        facts = keito_facts(key, run.status.value, flags=flags, **expense.facts())
-        body = {
-            **_common(policy, day),
-            **expense.body(policy),
-            "metadata": fit({**run_metadata(run, expense.used), "keito": facts}),
-        }
-        yield BillingRecord(key, RecordKind.EXPENSE, body)
+def _expense(
+    run: AgentRun, policy: BillingPolicy, cost: RunCost, expense: Expense, number: int
+) -> Iterator[BillingRecord]:
+    key = f"{run.uid}-expense-{number}"
+    facts = keito_facts(key, run.status.value, flags=flags_of(run, policy, cost), **expense.facts())
+    body = {
+        **_common(policy, first_day(run, policy)),
+        **expense.body(policy),
+        "metadata": fit({**run_metadata(run, expense.used), "keito": facts}),
+    }
+    yield BillingRecord(key, RecordKind.EXPENSE, body)
 
 
 def _work(policy: BillingPolicy, day: date) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
+from keito.billing.attempts import Attempts
 from keito.billing.chronicle import AbandonedRun, has_prices
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
@@ -51,7 +52,8 @@ def _close(store: Store, found: OpenRun, guard: Guard) -> bool:
         if rebuilt.had_prices and not has_prices():
             _log.warning('Run %s is not billed here, where prices are missing: pip install "keito[pricing]"', found.uid)
             return False
-        records, shares = bill_of(rebuilt.run, rebuilt.policy, cost_of(rebuilt.run, rebuilt.policy))
+        cost = cost_of(rebuilt.run, rebuilt.policy)
+        records, shares = bill_of(rebuilt.run, rebuilt.policy, cost, Attempts(guard))
         store.add(records, found.destination, run_id=found.uid, shares=shares)
     except Exception as error:  # the other runs are good
         guard.caught("recovery", error)
@@ -60,8 +62,19 @@ def _close(store: Store, found: OpenRun, guard: Guard) -> bool:
     return True
 
 
-def bill_of(run: AgentRun, policy: BillingPolicy, cost: RunCost) -> tuple[list[BillingRecord], list[WindowShare]]:
-    """What is committed at the end of a run: its records, and with a rollup its shares in the place of some."""
+def bill_of(
+    run: AgentRun, policy: BillingPolicy, cost: RunCost, attempt: Optional[Attempts] = None
+) -> tuple[list[BillingRecord], list[WindowShare]]:
+    """What is committed at the end of a run: its records, and with a rollup its shares in the place of some.
+
+    Args:
+        run: The run.
+        policy: What it is billed by.
+        cost: What it used.
+        attempt: Makes each record; by default what one of them raises is raised.
+    """
+    attempt = attempt or Attempts()
     if policy.rollup is None:
-        return records_with(run, policy, cost), []
-    return list(outcome_records(run, policy)), [share.stored() for share in shares_of(run, policy, cost)]
+        return records_with(run, policy, cost, attempt), []
+    shares = [share.stored() for share in shares_of(run, policy, cost)]
+    return list(outcome_records(run, policy, attempt)), shares

@@ -9,11 +9,12 @@ from typing import Any, Optional
 from keito.billing.charge import exact_text, posted
 from keito.billing.cost import RunCost
 from keito.billing.expenses import Expense, expenses_for, not_converted
-from keito.billing.metadata import cost_facts, fit, keito_facts, model_rows, model_totals, readable, short
+from keito.billing.metadata import cost_facts, fit, keito_facts, model_rows, model_totals, short
 from keito.billing.notes import fill
 from keito.billing.timesheet import Line, WorkDay, lines_for
 from keito.billing.window import Window
 from keito.metering.by_hand import EXACT
+from keito.metering.text import readable
 from keito.outbox import BillingRecord, RecordKind
 
 Carry = MutableMapping[tuple[str, str, str], Decimal]

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict, Unpack
 
 from keito.metering.call import LLMCall, NoUsage
 from keito.metering.outcome import IMPOSSIBLE
+from keito.metering.text import readable, text_of
 from keito.metering.usage import Usage
 
 Number = Union[int, float, str, Decimal]
@@ -77,7 +78,7 @@ def call_of(**given: Unpack[CallFields]) -> LLMCall:
         tier=text_of(given.get("tier")),
         cached=given.get("cached", False),
         reported_cost=None if cost is None else exact("reported_cost", cost),
-        response_id=given.get("response_id"),
+        response_id=text_of(given.get("response_id")),
     )
 
 
@@ -99,11 +100,6 @@ def _count(name: str, value: Any) -> int:
     if whole != value:
         raise ValueError(f"{name} is a whole number; got {value!r}")
     return whole
-
-
-def text_of(value: Optional[object]) -> Optional[str]:
-    """A name or id as text, whatever object a program keeps it in."""
-    return None if value is None else str(value)
 
 
 def _with_zone(moment: Optional[datetime]) -> Optional[datetime]:
@@ -135,6 +131,7 @@ class OtherUsage:
         Raises:
             ValueError: A text is empty or longer than 100 characters, or a number is negative or not finite.
         """
+        name, unit = readable(name), readable(unit)
         for what, text in (("name", name), ("unit", unit)):
             if not text.strip() or len(text) > _TEXT_LIMIT:
                 raise ValueError(f"the {what} of a usage is 1 to {_TEXT_LIMIT} characters; got {text!r}")

@@ -100,10 +100,12 @@ _CODEC = Codec(About, LLMCall, Usage, NoUsage, OtherUsage, Outcome)
 
 
 def event_text(event: RunEvent) -> str:
-    """The event on one line. A call with something in it that is no plain value is kept as one without usage."""
+    """The event on one line, without what no text can carry: the usage of a call, or what is known of a run beside."""
     try:
         return _CODEC.write(event)
-    except NotPlainError:
+    except (NotPlainError, ValueError, RecursionError):  # such as an integer of 5,000 digits
+        if isinstance(event, About):
+            return _CODEC.write(replace(event, attributes=None, details=None))
         if not isinstance(event, LLMCall):
             raise
         _log.exception("A call of %s goes into the journal without its usage", event.model)

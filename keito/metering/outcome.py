@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Optional, Union
 
+from keito.metering.text import text_of
+
 EVIDENCE_LIMIT = 2048
 """Bytes of compact UTF-8 JSON. Half of the 4,096 that Keito accepts as metadata, so that an outcome always fits."""
 
 TEXT_LIMIT = 100
 """Characters of an outcome's type."""
+
+_DEPTH_LIMIT = 20
+"""Levels of the evidence. What writes and reads JSON gives up at some depth, which differs from place to place."""
 
 Number = Union[int, float, str, Decimal]
 
@@ -30,7 +35,8 @@ class Outcome:
         unit_price: Price of one, in the currency of the project's client; not given when Keito's own price applies.
         quantity: How many.
         description: Text for the person who reads the invoice; the type stands in for it.
-        evidence: Ids and facts that prove it, JSON-ready and at most 2,048 bytes. It is posted as given.
+        evidence: Ids and facts that prove it, JSON-ready, at most 2,048 bytes and 20 levels deep. It is posted as
+            given.
 
     Raises:
         ValueError: A value is missing, negative, not finite, not JSON or too large.
@@ -55,7 +61,7 @@ class Outcome:
             "type": _name(type),
             "unit_price": None if unit_price is None else _amount("unit_price", unit_price),
             "quantity": _amount("quantity", quantity),
-            "description": description,
+            "description": text_of(description),
             "evidence": None if evidence is None else _evidence(evidence),
         }
         for field, value in values.items():
@@ -63,7 +69,7 @@ class Outcome:
 
 
 def _name(value: str) -> str:
-    name = str(getattr(value, "value", value)).strip()
+    name = "" if value is None else str(getattr(value, "value", value)).strip()  # pyright: ignore[reportUnnecessaryComparison]
     if not name or len(name) > TEXT_LIMIT:
         raise ValueError(f"Outcome.type is 1 to {TEXT_LIMIT} characters, such as 'ticket_resolved'; got {value!r}")
     name.encode()  # raises ValueError where UTF-8 cannot carry it
@@ -84,12 +90,23 @@ def _evidence(value: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
         size = len(text.encode())
+        # What the caller changes later is no part of the record.
+        copied: Mapping[str, Any] = json.loads(text) if size <= EVIDENCE_LIMIT else {}
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"Outcome.evidence is not JSON: {error}") from None
     if size > EVIDENCE_LIMIT:
         raise ValueError(f"Outcome.evidence is {size:,} bytes as JSON; at most {EVIDENCE_LIMIT:,} fit beside the rest")
-    copied: Mapping[str, Any] = json.loads(text)  # what the caller changes later is no part of the record
+    if not _is_flat(copied, _DEPTH_LIMIT):
+        raise ValueError(f"Outcome.evidence is nested more than {_DEPTH_LIMIT} levels deep")
     return copied
+
+
+def _is_flat(value: Any, levels: int) -> bool:
+    found: Any = value  # which stays of any type
+    if not isinstance(value, (dict, list)):
+        return True
+    items = found.values() if isinstance(value, dict) else found
+    return levels > 0 and all(_is_flat(item, levels - 1) for item in items)
 
 
 def _plain(value: Any) -> float:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Optional
+from typing import Any, Optional
 
 from keito.metering.compact import compact, quick
+
+MOST = 10**12
+"""Tokens that no call has. One count as large would spoil the sums of everything that it is added to."""
 
 
 @compact
@@ -64,11 +67,28 @@ class Usage:
     @property
     def problem(self) -> Optional[str]:
         """Why the counts cannot be true, or `None`."""
-        if min(_counts(self)) < 0:
+        counts = _counts(self)
+        if min(counts) < 0:
             return "negative token count"
+        if max(counts) >= MOST:
+            return "impossible token count"
         if self.raw is not None or not self._adds_up():
             return "token counts do not add up"
         return None
+
+    @property
+    def countable(self) -> Usage:
+        """The same with whole numbers only, for sums: 0 in the place of counts that no call has.
+
+        Where there are such, it has a `problem` like the original, so that what is left of it is never priced.
+        """
+        counts = _counts(self)
+        if set(map(type, counts)) == _WHOLE and min(counts) >= 0 and max(counts) < MOST:
+            return self
+        whole: dict[str, Any] = dict(zip(_COUNTS, map(_whole, counts)))
+        is_same = all(count is not None for count in whole.values())
+        known = {name: count or 0 for name, count in whole.items()}
+        return Usage(**known, other_kinds=self.other_kinds, raw=self.raw if is_same else self.raw or _LEFT_OUT)
 
     def _adds_up(self) -> bool:
         return (
@@ -80,8 +100,19 @@ class Usage:
         )
 
 
+def _whole(count: Any) -> Optional[int]:
+    """A count of whatever type as a number that JSON has; `None` where no call has as many."""
+    try:
+        whole = int(count)
+        return whole if whole == count and 0 <= whole < MOST else None
+    except Exception:  # it is no number
+        return None
+
+
 quick_usage = quick(Usage)
 """Makes a `Usage`, where an agent waits for it."""
 
 _COUNTS = tuple(field.name for field in fields(Usage) if field.name not in {"other_kinds", "raw"})
+_WHOLE = {int}
+_LEFT_OUT = "\u2026"
 _counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*_COUNTS)

@@ -19,8 +19,8 @@ class FlushReport:
         held: Refused for a reason that an operator can put right (401, 402, 403, 404, 429); sent again at each flush.
         dead: Refused for good (other 4xx).
         unsure: No certain answer came. They may exist on Keito, and are not sent again before somebody has looked.
-        dropped: Undelivered ones that a limit pushed out of memory, and runs of which no records could be made; the
-            log has them.
+        dropped: Undelivered ones that a limit pushed out of memory, and runs or parts of runs of which no records
+            could be made; the log has them.
     """
 
     delivered: int = 0

@@ -7,10 +7,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from keito.metering.dialects.reading import field, is_missing, members, named, raw_text
-from keito.metering.usage import Usage, quick_usage
-
-MOST = 10**12
-"""Tokens that no call has. One count as large would spoil the sums of everything that it is added to."""
+from keito.metering.usage import MOST, Usage, quick_usage
 
 
 class Counts:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Optional
 
-from keito.metering.dialects.counts import MOST, Counts
+from keito.metering.dialects.counts import Counts
 from keito.metering.dialects.reading import amount, mapping, text
 from keito.metering.dialects.report import Report
-from keito.metering.usage import Usage, quick_usage
+from keito.metering.usage import MOST, Usage, quick_usage
 
 _COUNTS: dict[str, tuple[str, ...]] = {
     "input": (

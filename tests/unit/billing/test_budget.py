@@ -190,7 +190,7 @@ def test_errors_of_budgets_stay_inside(start: Any, monkeypatch: pytest.MonkeyPat
     def broken(*args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("keito.billing.account.price", broken)
+    monkeypatch.setattr("keito.billing.account.price_of", broken)
     billing = start(Budget(max_cost=1, stop=True))
     with billing.run() as run:
         call(run)

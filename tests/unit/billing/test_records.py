@@ -335,13 +335,27 @@ def test_as_many_rows_are_kept_as_fit(policy: BillingPolicy) -> None:
     assert agents == run.details["agents"][: len(agents)]
 
 
-@pytest.mark.parametrize("detail", ["\ud800", float("nan"), object(), {"agents": ["\udfff"]}])
-def test_details_that_are_no_json_do_not_cost_a_run_its_bill(policy: BillingPolicy, detail: object) -> None:
+@pytest.mark.parametrize(
+    ("detail", "posted"),
+    [
+        ("\ud800", "?"),
+        (float("nan"), None),
+        (object(), None),
+        (10**5000, None),
+        ({"agents": ["\udfff", "good"]}, {"agents": ["?", "good"]}),
+        ({("no", "name"): "good"}, {"('no', 'name')": "good"}),
+    ],
+    ids=["surrogate", "nan", "object", "too many digits", "surrogate inside", "key"],  # no text has the digits
+)
+def test_details_that_are_no_json_are_replaced_and_flagged_and_cost_nothing_else(
+    policy: BillingPolicy, detail: object, posted: object
+) -> None:
     run = AgentRun("work", agent_id="support-bot")
     run.details.update(good=1, bad=detail)
     run.end(elapsed_ns=1)
     (record,) = records_for(run, policy)
-    assert record.body["metadata"]["keito"]["trimmed"] == ["details"]
+    facts = record.body["metadata"]["keito"]
+    assert (facts["details"], facts["flags"]) == ({"good": 1, "bad": posted}, ["cleaned"])
     assert encode(record.body)
 
 
