@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Any, Optional
 
 from keito.metering.biller import Biller, Ledger, raise_failure
-from keito.metering.by_hand import Number, exact, text_of
+from keito.metering.by_hand import Number, exact
 from keito.metering.current import Extent, enter_run, leave_run
 from keito.metering.events import RunEvents
 from keito.metering.recorder import Recorder
 from keito.metering.status import RunStatus
 from keito.metering.stopwatch import Stopwatch
+from keito.metering.text import text_of
 
 
 class AgentRun(Recorder):
