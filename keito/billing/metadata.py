@@ -149,6 +149,8 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
 
     What no JSON in UTF-8 can carry is replaced before: texts in part, other values by null. The flag `cleaned` says so.
     """
+    if _is_small(metadata):
+        return metadata  # as nearly always; each look at the size takes its time
     fitted = dict(metadata) if _is_json(metadata) else _cleaned(metadata)
     keito = fitted["keito"] = dict(fitted["keito"])
     details: dict[str, Any] = dict(keito.pop("details", {}))
@@ -198,19 +200,24 @@ def _trim(fitted: Mapping[str, Any], holder: dict[str, Any], name: str) -> None:
 
 
 def _is_small(metadata: Mapping[str, Any]) -> bool:
-    from keito.types.given import METADATA_LIMIT, encode  # noqa: PLC0415
+    from keito.types.given import METADATA_LIMIT  # noqa: PLC0415
 
-    return len(encode(metadata)) <= METADATA_LIMIT
+    size = _size(metadata)
+    return size is not None and size <= METADATA_LIMIT
 
 
 def _is_json(value: object) -> bool:
+    return _size(value) is not None
+
+
+def _size(value: object) -> Optional[int]:
+    """In bytes of JSON; `None` where JSON cannot carry it."""
     from keito.types.given import encode  # noqa: PLC0415
 
     try:
-        encode(value)
+        return len(encode(value))
     except Exception:  # ValueError; and whatever a value of the program's own class raises
-        return False
-    return True
+        return None
 
 
 def short(value: Optional[object]) -> Optional[str]:

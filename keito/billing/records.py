@@ -149,7 +149,7 @@ def _time_entry(
     key = f"{run.uid}-time-{number}"
     seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
     part = f"{number + 1} of {count}" if count > 1 else None
-    about = {"flags": flags_of(run, policy, cost), **cost_facts(cost), "details": run.details}
+    about = {"flags": flags_of(run, policy, cost), **cost_facts(cost), "details": dict(run.details)}
     whole = about if number == 0 else {}
     facts = keito_facts(key, run.status.value, part=part, duration_s=seconds, **whole)
     is_work = run.supplement_to is None and policy.post_after(run.status).billable

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Optional
@@ -10,7 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keito.billing import AgentBilling, BillingPolicy, Outcome, Post, records_for
+from keito.billing import AgentBilling, BillingPolicy, Budget, Outcome, Post, records_for
+from keito.billing.exceeded import KeitoBudgetExceeded
+from keito.billing.records import cost_of
+from keito.billing.rollup_records import records_of
+from keito.billing.share import Share, shares_of
+from keito.billing.window import Window
 from keito.metering import AgentRun, LLMCall, Usage
 from keito.outbox import BillingRecord, RecordKind
 from keito.pricing import ModelPrice, PriceTable
@@ -126,6 +132,12 @@ def test_whatever_a_run_is_told_its_time_and_all_that_is_good_are_billed(
     (expense,) = bodies(records, RecordKind.EXPENSE)
     assert expense["total_cost"] >= 3
     for record in records:
+        encode(record.body)
+    daily = replace(house, rollup="day")
+    (share,) = (Share.read(share.stored().body) for share in shares_of(run, daily, cost_of(run, daily)))
+    window = Window(share.window, daily)
+    share.add_to(window)
+    for record in records_of(window, "name", {}):
         encode(record.body)
 
 
@@ -305,3 +317,15 @@ def test_where_no_time_is_posted_no_time_entry_is_promised(
         run.record(LLMCall(NOW, NOW, served_model="elsewhere", usage=Usage(5)))
     assert "time entry" not in caplog.text
     assert "elsewhere" in caplog.text
+
+
+def test_a_wrong_count_neither_frees_a_budget_nor_uses_it_up(house: BillingPolicy, kept: Any) -> None:
+    billing = AgentBilling(house, delivery=kept, budget=Budget(max_tokens=1000, stop=True))
+    with billing.run() as run:
+        for count in (-(10**6), 10**5000, 999):
+            run.record_llm_call(provider="house", model="house-llm", input_tokens=count)
+        run.check_budget()
+        run.record_llm_call(provider="house", model="house-llm", input_tokens=1)
+        with pytest.raises(KeitoBudgetExceeded, match="1000"):
+            run.check_budget()
+    assert billing.guard.count == 0

@@ -186,3 +186,12 @@ def test_what_a_run_tells_its_ledger_makes_the_same_run_again(happened: "list[Ru
     run_of(About.of(run), [event_of(event_text(event)) for event in notebook.events], again, 1)
     assert sorted(map(repr, again.calls)) == sorted(map(repr, run.calls))
     assert (again.outcomes, again.other_usage) == (run.outcomes, run.other_usage)
+
+
+def test_what_no_text_can_carry_costs_a_line_only_itself() -> None:
+    digits = 10**5000
+    now = datetime.now(timezone.utc)
+    about = event_of(event_text(About("uid", now, name="work", attributes={"digits": digits}, details={"a": 1})))
+    assert about == About("uid", now, name="work")
+    call = event_of(event_text(LLMCall(now, now, served_model="m", usage=Usage(digits))))
+    assert call == LLMCall(now, now, served_model="m", no_usage=NoUsage.NOT_REPORTED)

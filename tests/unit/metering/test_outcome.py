@@ -25,12 +25,24 @@ def test_evidence_is_what_it_was_when_the_outcome_was_made() -> None:
     assert outcome.evidence == {"ticket": {"id": 4821}}
 
 
+def nested(levels: int) -> "list[Any]":
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         {"type": ""},
         {"type": "x" * 101},
         {"type": "half a pair \ud800"},
+        {"type": None},
+        {"type": "x", "evidence": {"text": "half a pair \ud800"}},
+        {"type": "x", "evidence": {"list": nested(20)}},
+        {"type": "x", "evidence": {"list": nested(100_000)}},
+        {"type": "x", "evidence": 4821},
         {"type": "x", "unit_price": -1},
         {"type": "x", "unit_price": "NaN"},
         {"type": "x", "unit_price": "a lot"},
@@ -50,3 +62,13 @@ def test_evidence_may_have_the_exact_numbers_of_a_file() -> None:
     for bad in (Decimal("NaN"), Decimal("Infinity"), object()):
         with pytest.raises(ValueError, match="not JSON"):
             Outcome("x", evidence={"score": bad})
+
+
+def test_evidence_may_be_nested_a_little() -> None:
+    evidence = {"list": nested(19)}
+    assert Outcome("x", evidence=evidence).evidence == evidence
+
+
+@pytest.mark.parametrize(("given", "text"), [(4821, "4821"), ("half a pair \ud800", "half a pair ?"), (None, None)])
+def test_a_description_is_text_that_can_be_posted(given: Any, text: "str | None") -> None:
+    assert Outcome("x", description=given).description == text
