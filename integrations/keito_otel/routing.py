@@ -84,14 +84,20 @@ def outcome_of(about: Mapping[str, Any]) -> Outcome:
         ValueError: A value is one that no outcome has.
         TypeError: The evidence is no JSON object.
     """
-    evidence = about.get(f"{_OUTCOME}evidence")
     return Outcome(
         about.get(_TYPE, ""),
         about.get(f"{_OUTCOME}unit_price"),
         about.get(f"{_OUTCOME}quantity", 1),
         about.get(f"{_OUTCOME}description"),
-        json.loads(evidence) if isinstance(evidence, str) else evidence,
+        _read(about.get(f"{_OUTCOME}evidence")),
     )
+
+
+def _read(evidence: Any) -> Any:
+    try:
+        return json.loads(evidence) if isinstance(evidence, str) else evidence
+    except RecursionError:
+        raise ValueError("keito.outcome.evidence is nested too deeply") from None
 
 
 def _first(sources: tuple[Mapping[str, Any], ...], names: tuple[str, ...]) -> Optional[str]:

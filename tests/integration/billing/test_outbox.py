@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from keito import Keito, KeitoAuthError
 from keito.billing import AgentBilling
-from keito.metering import AgentRun
+from keito.metering import AgentRun, LLMCall, Outcome, Usage
 from keito.outbox import OutboxError, StoredRecord
 from keito.sandbox import SandboxServer
 
@@ -167,4 +168,26 @@ def test_an_agent_starts_on_a_full_disk(
         patch.setattr("keito.outbox.stores.sqlite_file.os.open", full)
         billing = AgentBilling(client=keito_client, project_id="p", task_id="t", outbox=f"sqlite:///{tmp_path}/o.db")
     assert "No space left on device" in caplog.text
+    billing.close()
+
+
+@pytest.mark.parametrize("rollup", [None, "day"])
+def test_wrong_values_get_to_keito_as_far_as_they_can(
+    keito_client: Keito, books: Any, place: "dict[str, Any]", rollup: Any
+) -> None:
+    half, now = "half \ud800 and nothing \0", datetime.now(timezone.utc)
+    billing = AgentBilling(client=keito_client, rollup=rollup, **place)
+    with billing.run(half, trigger=half, session_id=half, attributes={half: 10**5000}) as run:
+        run.details["object"] = object()
+        run.record(LLMCall(now, now, half, half, half, Usage(10**5000, 3), tier=half))
+        run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=-900)
+        run.record_usage(half, unit=half)
+        spend(run)
+        run.log_outcome(Outcome("ticket_resolved", 1, description=half, evidence={"nothing": "\0"}))
+    assert billing.flush().complete
+    (time,) = books.times
+    assert (time.metadata["model"]["tokens_in"], time.metadata["model"]["tokens_out"]) == (1000, 3)
+    assert [expense.total_cost for expense in books.expenses] == [0.25]
+    assert [outcome.notes for outcome in books.outcomes] == ["half ? and nothing \0"]
+    assert billing.guard.count == 0
     billing.close()

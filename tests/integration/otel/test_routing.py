@@ -205,9 +205,12 @@ def test_an_outcome_that_is_none_does_not_cost_the_others(
     tracing = traced(AgentBilling(billing.policy, keito_client))
     with tracing.tracer().start_as_current_span("agent", attributes={**AGENT, "keito.outcome.type": "x" * 500}) as span:
         span.add_event("keito.outcome", {**OUTCOME, "keito.outcome.evidence": "no JSON"})
+        span.add_event(
+            "keito.outcome", {**OUTCOME, "keito.outcome.evidence": '{"deep":' + "[" * 5000 + "]" * 5000 + "}"}
+        )
         span.add_event("keito.outcome", {**OUTCOME, "keito.outcome.description": "good"})
     assert [entry.notes for entry in tracing.bill().outcomes] == ["good"]
-    assert tracing.processor.billing.guard.count == 2
+    assert tracing.processor.billing.guard.count == 3
 
 
 def test_the_outcome_of_the_policy_is_logged_for_each_completed_root(traced: Any, keito_client: Keito) -> None:
