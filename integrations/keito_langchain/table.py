@@ -131,6 +131,8 @@ class RunTable:
         if current is not None and current is not run:
             run = innermost(current, run)
         node = Node(root, run, told, False, None, model)
+        if model is not None:
+            model.run = run
         with self._lock:
             self._nodes[key] = node
             root.open[key] = None
@@ -211,6 +213,8 @@ class RunTable:
         if model is None:
             run.extent = RootExtent(root.uid, around)
         node = Node(root, run, told, True, None, model)
+        if model is not None:
+            model.run = run
         with self._lock:
             self._roots[root.uid] = root
             self._nodes[key] = node

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from keito.metering.run import AgentRun
 
 
 class FrameworkCall:
@@ -17,9 +20,11 @@ class FrameworkCall:
     Attributes:
         response_id: The provider's id of the answer, as soon as a client below has seen it.
         outer: The call of another framework around this one, such as of CrewAI around LangChain.
+        run: What it is recorded into, if that may be another run than the current one: LangChain begins all runs of a
+            `batch` in one context.
     """
 
-    __slots__ = ("_batch", "_entered", "_is_open", "outer", "response_id")
+    __slots__ = ("_batch", "_entered", "_is_open", "outer", "response_id", "run")
 
     _batch: list[FrameworkCall]
     _entered: Optional[Token[Optional[FrameworkCall]]]
@@ -27,6 +32,7 @@ class FrameworkCall:
     def __init__(self) -> None:
         self.response_id: Optional[str] = None
         self.outer: Optional[FrameworkCall] = None
+        self.run: Optional[AgentRun] = None
         self._is_open = True
 
     @property
@@ -38,6 +44,12 @@ class FrameworkCall:
     def is_open(self) -> bool:
         """Whether the code that asks is a part of the call."""
         return self._is_open
+
+    @property
+    def is_of_several_runs(self) -> bool:
+        """Whether calls of other runs began together with it. An answer may be for any of them."""
+        batch: list[FrameworkCall] = getattr(self, "_batch", None) or []
+        return len({call.run.root.uid for call in batch if call.run is not None}) > 1
 
     @property
     def is_over(self) -> bool:
@@ -84,6 +96,7 @@ class FrameworkCall:
             response_id: The id of the answer, as far as it is known. A framework around this one is told.
         """
         self._is_open = False
+        self.run = None
         self._entered = None  # a token keeps what was there before it
         if self.outer is not None and self.outer.is_open:
             self.outer.reported(response_id)

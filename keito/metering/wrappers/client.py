@@ -8,6 +8,7 @@ from typing import Any, Optional, TypeVar
 
 from keito.metering.current import current_run
 from keito.metering.dialects.reading import mapping, text
+from keito.metering.framework_call import FrameworkCall
 from keito.metering.wrappers.adopting import Adopted, adopt
 from keito.metering.wrappers.endpoints import ENDPOINTS
 from keito.metering.wrappers.guard import failed, never_raises
@@ -79,12 +80,13 @@ class _Metered(Adopted):
         endpoint = ENDPOINTS.get(self._keito_library, {}).get(str(options.url).partition("?")[0])
         if endpoint is None or options.method.lower() != "post":
             return None
-        run = current_run()
+        above = FrameworkCall.current()
+        run = (None if above is None else above.run) or current_run()
         if run is None:
             _log.debug("A call of a metered client was made outside of any run and is not recorded")
             return None
         body = mapping(options.json_data)
-        call = PendingCall(run, endpoint, self._keito_answerer(), text(body.get("model")), self._keito_area())
+        call = PendingCall(run, endpoint, self._keito_answerer(), text(body.get("model")), self._keito_area(), above)
         if not body.get("stream"):
             observe_parser(options, call)
         return call

@@ -64,6 +64,9 @@ class PendingCall:
     started_at: datetime = field(default_factory=_now)
     is_recorded: bool = False
 
+    def __post_init__(self) -> None:
+        self.is_of_several_runs = self.above is not None and self.above.is_of_several_runs
+
     @never_raises
     def answered(self, answer: object) -> None:
         """A whole answer is there."""
@@ -119,9 +122,10 @@ class PendingCall:
             _hint(call, self.endpoint.hint)
 
     def _is_reported_above(self, report: Report) -> bool:
-        """Whether only the framework can report it: without an id, two reports would be two calls."""
-        is_chat = self.endpoint.operation != "embeddings"
-        return self.above is not None and report.response_id is None and is_chat
+        """Whether only the framework can report it: without an id, or in two runs, two reports would be two calls."""
+        if self.above is None or self.endpoint.operation == "embeddings":
+            return False
+        return report.response_id is None or self.is_of_several_runs
 
 
 def _hint(call: LLMCall, hint: str) -> None:
