@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
+
+from opentelemetry.sdk.trace import ReadableSpan
 
 from keito.metering import AgentRun, LLMCall
 from keito.metering.framework_call import FrameworkCall
 from keito_otel.roles import Role
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
 
 
 @dataclass(eq=False)  # without slots: the table of claims refers to it weakly
@@ -38,6 +37,7 @@ class Root:
         embeddings: When those began that spans reported.
         sums: What the first agent in it counted of its calls, as if it were one.
         ended: Whether the root's span has ended.
+        is_lost: It was given up before. What starts in it is a run of its own.
     """
 
     span: ReadableSpan
@@ -57,6 +57,12 @@ class Root:
     embeddings: set[datetime] = field(default_factory=set[datetime])
     sums: Optional[LLMCall] = None
     ended: bool = False
+    is_lost: bool = False
+
+    def rest(self) -> None:
+        """It is billed, and waits for late spans. There may be many: of its own span only the ids are kept."""
+        self.span = ReadableSpan("", context=self.span.get_span_context())
+        self.sums = None
 
     @property
     def is_over(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
@@ -24,6 +26,8 @@ from keito_otel.table import Picks, SpanTable
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
+
+_log = logging.getLogger("keito.billing")
 
 _OWN = "keito"
 """The scope of keito's own spans, which are nobody's work."""
@@ -73,7 +77,10 @@ class KeitoSpanProcessor(SpanProcessor):
         self._runs = RunKeeper(self.billing)
         self._meter = CallMeter()
         self._swept_at = time.monotonic()
+        self._warns_of_work = False
         keep_in_context()
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            _log.warning("OTEL_SDK_DISABLED is set: OpenTelemetry makes no spans, so nothing is billed by them")
 
     def on_start(self, span: Span, parent_context: Optional[Context] = None) -> None:
         """A span has started. It never raises."""
@@ -104,6 +111,7 @@ class KeitoSpanProcessor(SpanProcessor):
         for root in self._table.open_roots():
             self._give_up(root)
         if self._owns_billing:
+            self._warns_of_work = True
             self.billing.close()
 
     def _started(self, span: Span, context: Optional[Context]) -> None:
@@ -120,10 +128,20 @@ class KeitoSpanProcessor(SpanProcessor):
         if node is not None and is_unseen:
             enter_unseen(node)
         if node is not None and role != "other":
+            if self._warns_of_work:
+                self._warn_of_work()
             enter_node(node)
             self._runs.begin(node)
             self._runs.enter(node)
             self._meter.begin(node)
+
+    def _warn_of_work(self) -> None:
+        """An agent works after the shutdown."""
+        self._warns_of_work = False
+        _log.warning(
+            "An agent works after the shutdown of its KeitoSpanProcessor: its records are not sent by this process, "
+            "and stay in the outbox for the next one"
+        )
 
     def _ended(self, node: Node, span: ReadableSpan) -> None:
         about = attributes_of(span)
@@ -138,6 +156,7 @@ class KeitoSpanProcessor(SpanProcessor):
             self._meter.unfinished(self._table.close(node.root))
             self._meter.sums_only(node.root)
             self._runs.finish(node.root, span, about)
+            node.root.rest()
         self._runs.leave(node)
 
     def _read(self, node: Node, about: Mapping[str, Any]) -> None:
@@ -155,13 +174,16 @@ class KeitoSpanProcessor(SpanProcessor):
 
     def _sweep(self) -> None:
         self._swept_at = time.monotonic()
+        waits = not self._table.is_full
         for root in self._table.overdue(self._expire_after):
-            self._give_up(root)
+            self._give_up(root, waits=waits)
 
-    def _give_up(self, root: Root) -> None:
+    def _give_up(self, root: Root, *, waits: bool = False) -> None:
         try:
-            self._meter.unfinished(self._table.close(root, waits=False))
+            root.is_lost = True
+            self._meter.unfinished(self._table.close(root, waits=waits))
             self._meter.sums_only(root)
             self._runs.abandon(root)
+            root.rest()
         except Exception as error:  # nobody waits for it
             self.billing.guard.caught("expire", error)

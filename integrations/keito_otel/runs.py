@@ -128,6 +128,13 @@ class RunKeeper:
         run = node.run or node.root.run
         if run is None:
             return
+        if node.span.dropped_events:
+            _log.warning(
+                "OpenTelemetry has dropped %d events of span %r; outcomes in them are not billed. "
+                "Set OTEL_SPAN_EVENT_COUNT_LIMIT to more than a span has",
+                node.span.dropped_events,
+                node.span.name,
+            )
         for said in outcomes_in(node.span, about):
             try:
                 run.log_outcome(outcome_of(said))

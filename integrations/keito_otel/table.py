@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
+from itertools import islice
 from typing import TYPE_CHECKING, Callable, Optional
 
 from keito.outbox.children import renew_in_children
@@ -24,6 +25,9 @@ LIMIT = 100_000
 
 GRACE = 60.0
 """Seconds after the end of a root in which spans inside it may end or start."""
+
+_MOST_ENDED = 10_000
+"""Ended roots that wait for late spans; beyond it the oldest are forgotten early."""
 
 
 class SpanTable:
@@ -47,7 +51,7 @@ class SpanTable:
         """Forget everything. In a forked child the parent's spans are the parent's to bill."""
         self._lock = threading.RLock()
         self._nodes: dict[int, Node] = {}
-        self._roots: dict[int, Root] = {}
+        self._roots: OrderedDict[int, Root] = OrderedDict()  # finds its oldest at once
         self._traces: dict[int, Root] = {}
         self._ended: deque[tuple[float, Root]] = deque()
 
@@ -111,10 +115,12 @@ class SpanTable:
                 self._ended.append((time.monotonic(), root))
             else:
                 self._forget(root)
+            if len(self._ended) > _MOST_ENDED:
+                self._forget(self._ended.popleft()[1])
         return left
 
     def overdue(self, idle: float) -> list[Root]:
-        """Roots in which nothing has happened for `idle` seconds, and the oldest one where there are too many spans.
+        """Roots in which nothing has happened for `idle` seconds; only the oldest, where there are too many spans.
 
         It forgets roots that ended a while ago, too.
         """
@@ -122,10 +128,9 @@ class SpanTable:
         with self._lock:
             while self._ended and (now - self._ended[0][0] > GRACE or self.is_full):
                 self._forget(self._ended.popleft()[1])
-            late = [root for root in self._roots.values() if now - root.seen_at > idle]
-            if self.is_full and self._roots and not late:
-                late.append(next(iter(self._roots.values())))
-        return late
+            if self.is_full:  # whoever starts a span waits for this
+                return list(islice(self._roots.values(), 1))
+            return [root for root in self._roots.values() if now - root.seen_at > idle]
 
     def open_roots(self) -> list[Root]:
         """All roots that have not ended."""
@@ -139,11 +144,11 @@ class SpanTable:
 
     def _root_of(self, span: Span, outer: Optional[Node], role: Role) -> Optional[Root]:
         parent = span.parent
-        if outer is not None:
+        if outer is not None and not outer.root.is_lost:
             root: Optional[Root] = outer.root
         elif parent is not None and not parent.is_remote:
             root = self._traces.get(parent.trace_id)  # its parent has ended already
-            if root is not None and root.is_over and role in ("work", "unknown"):
+            if root is not None and (root.is_lost or (root.is_over and role in ("work", "unknown"))):
                 return None  # OpenLLMetry leaves spans of LangChain behind as the current ones
         else:
             return None

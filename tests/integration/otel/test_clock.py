@@ -32,8 +32,8 @@ def agent(tracing: Tracing, start: int, end: Optional[int]) -> Bill:
 def test_a_span_that_is_replayed_is_billed_for_the_time_that_it_tells(tracing: Tracing, hours: int) -> None:
     start = time.time_ns() - 40 * DAY
     found = agent(tracing, start, start + hours * HOUR)
-    assert sum(entry.hours for entry in found.time) == hours
-    assert all("clock_doubted" not in entry.metadata["keito"].get("flags", ()) for entry in found.time)
+    assert sum(entry.hours or 0 for entry in found.time) == hours
+    assert all("clock_doubted" not in str(entry.metadata) for entry in found.time)
 
 
 NOW = time.time_ns()
@@ -54,6 +54,6 @@ NOW = time.time_ns()
 )
 def test_times_that_cannot_be_true_are_not_billed(tracing: Tracing, start: int, end: Optional[int]) -> None:
     found = agent(tracing, start, end)
-    assert (sum(entry.hours for entry in found.time) < 0.1, len(found.time)) == (True, 1)
+    assert (sum(entry.hours or 0 for entry in found.time) < 0.1, len(found.time)) == (True, 1)
     assert "clock_doubted" in found.facts["flags"]
     assert found.tokens == [(1000, 100)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import time
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +19,11 @@ from opentelemetry.baggage import set_baggage
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from keito import Keito
 from keito.billing import AgentBilling
+from keito.sandbox import SandboxServer
 
 from .conftest import AGENT, CHAT, Tracing, usage
 
@@ -35,6 +38,10 @@ def within(seconds: float, condition: Callable[[], bool]) -> None:
 def chat(tracer: Any, **more: Any) -> None:
     with tracer.start_as_current_span("chat", attributes=CHAT | usage() | more):
         pass
+
+
+def chat_of(tracer: Any, parent: Any, about: dict[str, Any]) -> Any:
+    return tracer.start_span("chat", set_span_in_context(parent), attributes=CHAT | about)
 
 
 def test_a_call_that_ends_after_its_root_becomes_a_supplement(tracing: Tracing) -> None:
@@ -95,6 +102,105 @@ def test_a_root_that_never_ends_is_billed_as_abandoned(traced: Any) -> None:
     root.end()
     found = tracing.bill()
     assert (found.tokens, found.facts["status"], found.time[0].billable) == ([(1000, 100)], "abandoned", False)
+
+
+def test_a_call_that_outlives_a_given_up_root_is_billed_beside_it(traced: Any) -> None:
+    tracing = traced(expire_after=0.05)
+    tracer = tracing.tracer()
+    root = tracer.start_span("agent", attributes=AGENT)
+    chat_of(tracer, root, usage()).end()
+    late = chat_of(tracer, root, {})
+
+    def expired() -> bool:
+        tracer.start_span("something else").end()
+        return bool(tracing.bill().time)
+
+    within(10, expired)
+    late.set_attributes(usage(5, 6))
+    late.end()
+    again = tracer.start_span("goes on", set_span_in_context(root), attributes=AGENT)
+    chat_of(tracer, again, usage(3, 4)).end()
+    again.end()
+    root.end()
+    found = tracing.bill()
+    assert found.tokens == [(1000, 100), (3, 4)]
+    assert {expense.metadata["model"]["tokens_in"] for expense in found.expenses} == {1000, 5, 3}
+    assert len(found.expenses) == 3
+
+
+def test_of_an_ended_root_only_ids_are_kept_for_late_spans(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    root = tracer.start_span("agent", attributes=AGENT | {"input.value": "a long prompt"})
+    late = chat_of(tracer, root, usage(5, 6))
+    chat_of(tracer, root, usage()).end()
+    around, kept = set_span_in_context(NonRecordingSpan(root.get_span_context())), weakref.ref(root)
+    root.end()
+    late.end()
+    del root, late
+    gc.collect()
+    assert kept() is None
+    tracer.start_span("chat", around, attributes=CHAT | usage(7, 8)).end()
+    assert {expense.metadata["model"]["tokens_in"] for expense in tracing.bill().expenses} == {1000, 12}
+
+
+def test_ended_roots_are_forgotten_early_where_there_are_too_many(
+    tracing: Tracing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keito_otel.table._MOST_ENDED", 2)
+    tracer = tracing.tracer()
+    late: list[Any] = []
+    for number in range(4):
+        with tracer.start_as_current_span(f"agent {number}", attributes=AGENT) as root:
+            late.append(chat_of(tracer, root, usage(10 + number)))
+    assert len(tracing.processor._table) == 2
+    for span in late:
+        span.end()
+    assert {expense.metadata["model"]["tokens_in"] for expense in tracing.bill().expenses} == {12, 13}
+
+
+def test_work_after_the_shutdown_is_said_once(
+    traced: Any,
+    keito_sandbox: SandboxServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("KEITO_API_KEY", keito_sandbox.api_key)
+    monkeypatch.setenv("KEITO_ACCOUNT_ID", keito_sandbox.account_id)
+    monkeypatch.setenv("KEITO_BASE_URL", keito_sandbox.url)
+    monkeypatch.setenv("KEITO_OUTBOX_URL", f"sqlite:///{tmp_path / 'outbox.db'}")
+    tracing = traced(None, project_id=keito_sandbox.project_id, task_id=keito_sandbox.task_id)
+    tracing.provider.shutdown()
+    assert "after the shutdown" not in caplog.text
+    for _ in range(3):
+        tracing.tracer().start_span("agent", attributes=AGENT)
+    assert caplog.text.count("An agent works after the shutdown of its KeitoSpanProcessor") == 1
+
+
+def test_tracing_that_is_switched_off_is_said(
+    traced: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    traced()
+    assert "nothing is billed" not in caplog.text
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "TRUE")
+    tracing = traced()
+    chat(tracing.tracer())
+    assert caplog.text.count("OTEL_SDK_DISABLED is set") == 1
+    assert tracing.bill().time == []
+
+
+def test_outcomes_in_events_that_opentelemetry_drops_are_said(
+    tracing: Tracing, caplog: pytest.LogCaptureFixture
+) -> None:
+    about = {"keito.outcome.type": "ticket_resolved", "keito.outcome.unit_price": "0.99"}
+    with tracing.tracer().start_as_current_span("agent", attributes=AGENT) as span:
+        for _ in range(128):
+            span.add_event("keito.outcome", about)
+        assert span.dropped_events == 0
+        for _ in range(3):
+            span.add_event("something else")
+    assert len(tracing.bill().outcomes) == 125
+    assert "has dropped 3 events of span 'agent'" in caplog.text
 
 
 def test_what_is_open_at_the_shutdown_is_billed_as_abandoned(tracing: Tracing) -> None:
@@ -203,7 +309,7 @@ def test_the_table_gives_up_its_oldest_root_where_there_are_too_many_spans() -> 
     nodes = [table.add(root, "t", {}) for root in roots]
     given_up = []
     while table.is_full:
-        (late,) = table.overdue(3600)
+        (late,) = table.overdue(-1)  # all are idle, and one is enough
         table.close(late, waits=False)
         given_up.append(late)
     assert given_up == [node.root for node in nodes[:2] if node is not None]
