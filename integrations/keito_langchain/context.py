@@ -38,6 +38,18 @@ def is_in_framework() -> bool:
     return _is_called_by(_FRAMEWORKS)
 
 
+def is_in_model_of_model() -> bool:
+    """Whether the code is that of a model which the code of another model has called."""
+    frame: Optional[FrameType] = inspect.currentframe()
+    has_left, before = False, False
+    while frame is not None:
+        is_model = str(frame.f_globals.get("__name__")).startswith(_MODELS)
+        if is_model and has_left:
+            return True
+        has_left, before, frame = has_left or (before and not is_model), is_model, frame.f_back
+    return False
+
+
 def held(run_id: object) -> Optional[ref[Any]]:
     """A reference to LangChain's own id of a run that starts, which LangChain keeps for as long as the run may end.
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Optional
 from weakref import ref
 
-from keito.metering import AgentRun
+from keito.metering import AgentRun, LLMCall
 from keito.metering.framework_call import FrameworkCall
-from keito_langchain.context import is_in_model
+from keito_langchain.context import is_in_model, is_in_model_of_model
 from keito_langchain.steps import StepRun
 
 Key = Hashable
@@ -29,15 +29,22 @@ class ModelStart(FrameworkCall):
         batch_size: How many prompts were asked together.
         at: When.
         held: LangChain's own id of it, which it keeps for as long as the call lasts.
+        table: Where it is open.
+        inside: The calls of other models that were counted inside of it, if any were.
+        beside: Those that were counted in tasks and threads that were started meanwhile: by its code, or where it is a
+            stream, by the code that reads it.
     """
 
-    __slots__ = ("at", "batch_size", "held", "model", "provider")
+    __slots__ = ("at", "batch_size", "beside", "held", "inside", "model", "provider", "table")
 
     provider: Optional[str]
     model: Optional[str]
     batch_size: int
     at: datetime
     held: Callable[[], object]
+    table: object
+    inside: Optional[list[LLMCall]]
+    beside: Optional[list[LLMCall]]
 
     @property
     def is_open(self) -> bool:
@@ -50,6 +57,24 @@ class ModelStart(FrameworkCall):
         if not self._is_open:
             return False
         return is_in_model() if self.is_here else self.held() is not None
+
+    def leave(self, response_id: Optional[str] = None) -> None:
+        """End it. A model of LangChain around it learns what is counted, and never takes its id for that of its own."""
+        around = outer = self.outer
+        while isinstance(around, ModelStart):
+            around = around.outer
+        self.outer = around
+        super().leave(response_id)
+        self.outer = outer
+
+    def counted_inside(self, call: LLMCall) -> None:
+        """The call of another model was counted, which began while this one was open."""
+        if not self._is_open:
+            return
+        if not self.is_here and self.held() is not None:
+            self.beside = [*(self.beside or ()), call]
+        elif is_in_model_of_model():
+            self.inside = [*(self.inside or ()), call]
 
 
 @dataclass(slots=True)

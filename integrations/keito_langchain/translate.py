@@ -19,6 +19,7 @@ from keito.billing.account import RunAccount
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
 from keito_langchain import graph
 from keito_langchain.closing import call_of, close, give_up, leave_open, watch_of
+from keito_langchain.delegation import calls_inside, is_repetition, tell
 from keito_langchain.nodes import ModelStart, Node, Root
 from keito_langchain.outcomes import EVENT, outcome_of
 from keito_langchain.places import ended_around, place_of, taking
@@ -115,6 +116,7 @@ class Translator:
             return False
         class_name = serialized.get("name") if serialized else None
         start = _model_start(run_id, metadata or _NOTHING, details, class_name)
+        start.table, start.inside, start.beside = self._table, None, None
         around = self._table.find(parent_id)
         if around is not None:  # decided first: it is nearly always so, and the agent waits for it
             self._table.start_inside(around, key, metadata, start)
@@ -156,7 +158,7 @@ class Translator:
     ) -> None:
         """A model has answered or failed."""
         node = self._table.end(run_id, tags)
-        answer = self._read(response, run_id)
+        answer = self._read(response)
         if node is None:
             self._ended_late(run_id, answer, error)
             return
@@ -164,17 +166,31 @@ class Translator:
             start = node.model
             # Text models report the tokens of all prompts with the first one, and an empty dictionary with the others.
             if start is not None and not (answer.counted_elsewhere and start.batch_size > 1):
-                call = call_of(start, answer, error)
-                self._record(node, call)
-                if call.usage is None:
-                    self._warn_uncounted(call)
+                self._count(node, start, response, answer, error)
         finally:
             if node.is_root or error is not None:
                 self._left(node, error)
 
-    def _read(self, response: Optional[LLMResult], run_id: UUID) -> Answer:
+    def _count(
+        self,
+        node: Node,
+        start: ModelStart,
+        response: Optional[LLMResult],
+        answer: Answer,
+        error: Optional[BaseException],
+    ) -> None:
+        call = call_of(start, answer, error)
+        if (start.inside or start.beside) and is_repetition(call, answer, calls_inside(start, response)):
+            return
+        if start.outer is not None:
+            tell(start, call)
+        self._record(node, call)
+        if call.usage is None:
+            self._warn_uncounted(call)
+
+    def _read(self, response: Optional[LLMResult]) -> Answer:
         try:
-            return read_answer(response, run_id)
+            return read_answer(response)
         except Exception as error:  # a provider's package may put anything there: the call has an unknown cost then
             self._billing.guard.caught("read_answer", error)
             return Answer(started=True)
@@ -240,6 +256,8 @@ class Translator:
         attributes = metadata if ended is None else {**ended.attributes, **(metadata or {})}
         parent = self._billing.near(around)  # one of another account is none
         run = self._billing.start(name, framework="langchain", parent=parent, attributes=attributes, **fields)
+        if run.root.session_id == run.root.uid:
+            run.root.session_id = run.session_id  # a block that names none is a part of the conversation of its graph
         run.agent_id = agent_of(metadata) or run.agent_id
         run.inputs = inputs
         return run

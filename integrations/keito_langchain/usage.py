@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
-from uuid import UUID
 
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
@@ -42,7 +41,7 @@ class Answer:
     response_id: Optional[str] = None
 
 
-def read_answer(response: Optional[LLMResult], run_id: UUID) -> Answer:
+def read_answer(response: Optional[LLMResult]) -> Answer:
     """Read the result that `on_llm_end` and `on_llm_error` bring. Nothing in it is changed.
 
     Only the first generation is read: with `n=2` both carry the same usage.
@@ -60,7 +59,7 @@ def read_answer(response: Optional[LLMResult], run_id: UUID) -> Answer:
         about.get("model_provider"),
         about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model"),
         about.get("service_tier") or (None if plain is not None else langchain.tier_of(counted)),
-        _is_cached(message, counted, run_id),
+        _is_cached(counted),
         generation is not None and not _is_refusal(about),
         output.get("token_usage") == {},
         _response_id(message, about, output),
@@ -93,12 +92,10 @@ def _is_refusal(about: Mapping[str, Any]) -> bool:
     return isinstance(status, int) and status >= 400
 
 
-def _is_cached(message: Optional[BaseMessage], counted: Optional[Mapping[str, Any]], run_id: UUID) -> bool:
+def _is_cached(counted: Optional[Mapping[str, Any]]) -> bool:
     """Whether LangChain's cache answered. It then repeats the usage of the first call, with a `total_cost` of 0.
 
-    Without usage only the message's id tells: `lc_run--` and the id of another run.
+    It writes that also where there was no usage. The id of another run says nothing: a model may hand on the message of
+    another one.
     """
-    if counted:
-        return "total_cost" in counted and counted["total_cost"] == 0
-    text = (message.id or "") if message is not None else ""
-    return text.startswith("lc_run--") and str(run_id) not in text
+    return counted is not None and "total_cost" in counted and counted["total_cost"] == 0
