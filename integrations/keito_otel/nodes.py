@@ -60,9 +60,10 @@ class Root:
     is_lost: bool = False
 
     def rest(self) -> None:
-        """It is billed, and waits for late spans. There may be many: of its own span only the ids are kept."""
-        self.span = ReadableSpan("", context=self.span.get_span_context())
-        self.sums = None
+        """If it is billed, it waits for late spans. There may be many such: of its own span only the ids are kept."""
+        if self.run is not None:
+            self.span = ReadableSpan("", context=self.span.get_span_context(), resource=self.span.resource)
+            self.sums = None
 
     @property
     def is_over(self) -> bool:
