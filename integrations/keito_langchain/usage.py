@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Optional
 
 from langchain_core.messages import BaseMessage
@@ -14,6 +15,7 @@ from keito.metering.dialects import langchain, usage_of
 from keito_langchain.counted import plain_usage
 
 _NOTHING: dict[str, Any] = {}
+_SHORTEST_NAME = 3
 
 
 @dataclass(slots=True)
@@ -56,14 +58,25 @@ def read_answer(response: Optional[LLMResult]) -> Answer:
     plain = plain_usage(counted)
     return Answer(
         plain or (langchain.metadata_usage(counted) if counted else _reported(about, output)),
-        about.get("model_provider"),
-        about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model"),
-        about.get("service_tier") or (None if plain is not None else langchain.tier_of(counted)),
+        _name(about.get("model_provider")),
+        _name(about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model")),
+        _name(about.get("service_tier")) or (None if plain is not None else langchain.tier_of(counted)),
         _is_cached(counted),
         generation is not None and not _is_refusal(about),
         output.get("token_usage") == {},
         _response_id(message, about, output),
     )
+
+
+def _name(value: object) -> Optional[str]:
+    return _once(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _once(name: str) -> str:
+    """A name that LangChain has joined with itself: it does so where several chunks of a stream say it."""
+    length = (name + name).find(name, 1)
+    return name[:length] if length >= _SHORTEST_NAME else name
 
 
 def _first(response: LLMResult) -> Any:

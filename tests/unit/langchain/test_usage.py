@@ -133,6 +133,22 @@ def test_the_tier_is_named_by_the_response_or_by_the_details() -> None:
     assert read_answer(chat(prefixed)).tier == "priority"
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("name", ["gpt-5-mini-2025-08-07", "gpt-4.4", "o3"])
+def test_a_name_that_several_chunks_say_is_one(name: str, times: int) -> None:
+    about = {"model_name": name * times, "service_tier": "default" * times, "model_provider": "openai" * times}
+    answer = read_answer(chat(AIMessage("", usage_metadata=counted(1, 1), response_metadata=about)))
+    assert (answer.tier, answer.provider) == ("default", "openai")
+    assert answer.model == (name if len(name) > 2 else name * times), "what is short may be a name by itself"
+
+
+@pytest.mark.parametrize("odd", [["gpt-5-mini"], {"name": "gpt-5-mini"}, 7, b"gpt-5-mini", object()])
+def test_what_is_no_text_is_no_name(odd: object) -> None:
+    about = {"model_name": odd, "service_tier": odd, "model_provider": odd}
+    answer = read_answer(chat(AIMessage("", usage_metadata=counted(1, 1), response_metadata=about)))
+    assert (answer.model, answer.tier, answer.provider, answer.usage is not None) == (None, None, None, True)
+
+
 @pytest.mark.parametrize(
     ("message", "cached"),
     [
