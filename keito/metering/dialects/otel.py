@@ -7,6 +7,7 @@ OpenLLMetry have names of their own for the same; where a span has several, they
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Optional
@@ -35,6 +36,7 @@ _COUNTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
         "llm.token_count.prompt_details.cache_read",
+        "llm.token_count.prompt_details.cache_input",
         "llm.usage.cache_read_input_tokens",
     ),
     "cache_write": (
@@ -103,6 +105,9 @@ _BESIDE = "anthropic_llm"
 _ID = ("gen_ai.response.id",)
 _OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,30})?([eE]-[0-9]{1,2})?")
+"""A cost as text, which is exact where an attribute's double is not."""
 
 _EMBEDDINGS = {"embeddings", "embedding", "EMBEDDING"}
 _COMPLETION = {"text_completion", "completion", "text_completions", "text.completions", "text.streaming_completions"}
@@ -185,7 +190,8 @@ def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:
     """Only what the provider itself says: the costs that instrumentations compute come from tables of their own."""
     if about.get("gen_ai.usage.cost.source") != "provider" or about.get("gen_ai.usage.cost.currency") != "USD":
         return None
-    return amount(about.get("gen_ai.usage.cost.amount"))
+    cost = about.get("gen_ai.usage.cost.amount")
+    return amount(Decimal(cost) if isinstance(cost, str) and _NUMBER.fullmatch(cost) else cost)
 
 
 def _provider(about: Mapping[Any, Any]) -> Optional[str]:

@@ -336,6 +336,35 @@ def test_only_a_cost_that_the_provider_names_in_dollars_is_taken(source: Any, cu
     assert report_of({**about, "gen_ai.usage.cost.currency": currency}).reported_cost == cost
 
 
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ("0.000123", "0.000123"),
+        ("4.5e-05", "0.000045"),
+        ("0", "0"),
+        ("free", None),
+        ("-1", None),
+        ("1e9", None),
+        ("", None),
+    ],
+)
+def test_a_cost_given_as_text_is_exact(said: str, cost: Any) -> None:
+    about = {"gen_ai.usage.cost.source": "provider", "gen_ai.usage.cost.currency": "USD"}
+    found = report_of({**about, "gen_ai.usage.cost.amount": said}).reported_cost
+    assert found == (None if cost is None else Decimal(cost))
+
+
+def test_cached_input_by_open_inferences_other_name() -> None:
+    counts = {"llm.token_count.prompt": 100, "llm.token_count.completion": 50}
+    cached = {"llm.token_count.prompt_details.cache_input": 25}
+    assert report_of({**counts, **cached}).usage == Usage(100, 50, cache_read_tokens=25)
+    same = {**counts, **cached, "llm.token_count.prompt_details.cache_read": 25}
+    assert report_of(same).usage == Usage(100, 50, cache_read_tokens=25)
+    other = report_of({**same, "llm.token_count.prompt_details.cache_read": 40}).usage
+    assert other is not None
+    assert other.problem is not None
+
+
 def test_the_service_tier() -> None:
     assert report_of({"gen_ai.usage.input_tokens": 1, "openai.response.service_tier": "flex"}).tier == "flex"
 
