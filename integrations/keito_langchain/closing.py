@@ -52,9 +52,18 @@ def call_of(
 def close(table: RunTable, root: Root, status: RunStatus) -> None:
     """End a root and bill it. What is open in it is billed as far as it is known."""
     _leave(table, root)
+    _tell_block(root, status)
     if not root.is_late:
         _billing_of(root).finish(root.run, status)
     root.run.inputs = None
+
+
+def _tell_block(root: Root, status: RunStatus) -> None:
+    """A block is not done while a graph in it waits for somebody, until that goes on in the same block."""
+    block = root.run.around if root.run.root is root.run else root.run.root
+    if block is not None:
+        graph = (root.name, root.run.attributes.get("thread_id"))
+        (block.waiting.add if status is RunStatus.PAUSED else block.waiting.discard)(graph)
 
 
 def give_up(table: RunTable, root: Root) -> None:

@@ -219,6 +219,8 @@ class AgentBilling(Correcting):
     def end(self, run: AgentRun, status: RunStatus, *, elapsed_ns: Optional[int] = None) -> bool:
         """End a run; answers whether it is to be billed now. It never raises."""
         is_root = run.root is run
+        if status is RunStatus.COMPLETED and run.waiting:
+            status = RunStatus.PAUSED
         if is_root and status is RunStatus.COMPLETED and run.is_open:
             try:
                 around = None if run.around is None else self.policy_of(run.around)

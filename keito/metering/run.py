@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
@@ -59,6 +59,7 @@ class AgentRun(Recorder):
         details: What an integration knows of the run beyond that: counts, names and ids that are JSON-ready. They stand
             in the metadata of its first time entry, as far as there is room.
         extent: How far it reaches, where a framework makes it current in code beside it, too. For integrations.
+        waiting: What paused inside it and has not gone on since. While there is any, it does not complete.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class AgentRun(Recorder):
         self.trace_id: Optional[str] = None
         self.details: dict[str, Any] = {}
         self.extent: Optional[Extent] = None
+        self.waiting: set[Hashable] = set()
         self.status = RunStatus.OPEN
         self.supplement_to = supplement_to
         earlier = None if supplement_to is None else supplement_to._events

@@ -257,3 +257,31 @@ def test_the_handler_is_one_of_langgraphs_only_where_there_is_langgraph(paid: An
     assert GraphCallbackHandler is None or isinstance(handler, GraphCallbackHandler)
     assert isinstance(handler, KeitoCallbackHandler)
     assert current_run() is None
+
+
+def test_a_block_in_which_a_graph_pauses_is_paused_and_joins_its_conversation(ask: Any, paid: Any, bill: Any) -> None:
+    graph, block = chain_of(ask, approve), paid["callbacks"][0].billing
+    with block.run("Request"):
+        graph.invoke({"text": "hi"}, paid)
+        log_outcome(Outcome("asked", 1))
+    first = bill()
+    assert (first.statuses, [entry.metadata["outcome_type"] for entry in first.outcomes]) == (["paused"], ["asked"])
+    with block.run("Answer"):
+        graph.invoke(Command(resume="yes"), paid)
+    found = bill()
+    assert found.statuses == ["completed", "paused"]
+    assert sorted(entry.metadata["outcome_type"] for entry in found.outcomes) == ["approved", "asked"]
+    assert {entry.metadata["session_id"] for entry in [*found.time, *found.outcomes]} == {"thread-7"}
+
+
+def test_a_block_in_which_a_graph_pauses_and_goes_on_is_done(ask: Any, paid: Any, bill: Any) -> None:
+    graph = chain_of(ask, approve)
+    with paid["callbacks"][0].billing.run("Request", session_id="S"):
+        graph.invoke({"text": "hi"}, paid)
+        beside: Any = {**paid, "run_name": "Beside"}
+        RunnableLambda(str).invoke("beside", beside)
+        graph.invoke(Command(resume="yes"), paid)
+    found = bill()
+    assert found.statuses == ["completed"]
+    assert [entry.metadata["outcome_type"] for entry in found.outcomes] == ["approved"]
+    assert {entry.metadata["session_id"] for entry in [*found.time, *found.outcomes]} == {"S"}
