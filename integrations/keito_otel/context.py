@@ -46,7 +46,7 @@ def enter_unseen(node: Node) -> None:
 
 def enter_node(node: Node) -> None:
     """A span of an agent has started in this context."""
-    node.previous = _nearest_open()
+    node.previous = nearest_open()
     _node.set(node)
 
 
@@ -56,12 +56,14 @@ def leave_node(node: Node) -> None:
     node.is_open = False
     _unseen = None if node is _unseen else _unseen
     if _node.get() is node:
-        _node.set(_nearest_open())
+        _node.set(nearest_open())
 
 
 def node_around(scope: str) -> Optional[Node]:
     """The open span around this code, if another instrumentation than `scope` made it."""
-    node = _nearest_open()
+    node = nearest_open()
+    while node is not None and node.role == "other":
+        node = node.previous if node.previous is None or node.previous.is_open else None
     if _unseen is not None and (node is None or node in _unseen.outers()) and _is_alone(_unseen):
         node = _unseen
     return None if node is None or node.scope == scope else node
@@ -72,7 +74,8 @@ def _is_alone(node: Node) -> bool:
     return len(node.root.open) == 1 + node.depth
 
 
-def _nearest_open() -> Optional[Node]:
+def nearest_open() -> Optional[Node]:
+    """The innermost span around this code that has not ended, of an agent or of a root."""
     node = _node.get()
     while node is not None and (not node.is_open or node.root.ended):
         node = node.previous

@@ -34,6 +34,9 @@ class CallMeter:
             node.above = above
         elif node.role != "work":
             node.call = SpanCall.enter()
+        around = None if node.role == "work" else _around(node)
+        if around is not None:
+            around.open_inside += 1
 
     def end(self, node: Node, about: Mapping[str, Any]) -> None:
         """A span has ended."""
@@ -41,20 +44,47 @@ class CallMeter:
             node.call.leave()
         if node.role == "work" and node.root.sums is None and otel.span_usage(about) is not None:
             node.root.sums = call_of(node.span, about)
+        around = None if node.role == "work" else _around(node)
         call = call_of(node.span, about) if node.role == "inference" else None
         if call is None:
-            self._record_held(node)
-            return
-        kind, around = _kind(call), _around(node)
-        if around is not None and (call.usage is None or around.is_counted):
-            around.held += () if around.is_counted else (call,)
-        elif kind in node.inside:
+            self._pass_on(node, around)
+        else:
+            self._weigh(node, call, around)
+        if around is not None:
+            self._ended_in(around)
+
+    def _pass_on(self, node: Node, around: Optional[Node]) -> None:
+        """What was found in a span that turns out to be no model call is of the call around it."""
+        if around is None:
             self._record_held(node)
         else:
-            self._record(node, _joined(call, node.held[-1]) if node.held else call)
+            around.inside |= node.inside
+            around.held += () if around.is_counted else node.held
+
+    def _weigh(self, node: Node, call: LLMCall, around: Optional[Node]) -> None:
+        """Count the model call of a span, unless one in it or around it has what it tells."""
+        kind = _kind(call)
+        if kind in node.inside:
+            self._record_held(node)
+        elif around is not None and (call.usage is None or around.is_counted):
+            around.held += () if around.is_counted else (call, *node.held)
+        elif call.usage is None and node.open_inside:
+            node.held, node.is_waiting = (*node.held, call), True
+            return
+        else:
+            self._record(node, _settled(call, node.held))
             node.is_counted = True
         if around is not None and (node.is_counted or kind in node.inside):
             around.inside |= {kind}
+
+    def _ended_in(self, around: Node) -> None:
+        """A model call in this one has ended. If that was the last one, it need not wait for others any longer."""
+        around.open_inside -= 1
+        if around.is_waiting and around.inside:
+            around.is_waiting = False  # one of them had the usage
+        elif around.is_waiting and not around.open_inside:
+            around.is_waiting = False
+            self._record(around, _settled(around.held[-1], around.held[:-1]))
 
     def unfinished(self, nodes: list[Node]) -> None:
         """The root has ended, and these spans in it have not. Their cost is not known yet, and that is no zero."""
@@ -62,15 +92,17 @@ class CallMeter:
             if node.call is not None:
                 node.call.leave()
         open_calls = [node for node in nodes if node.role == "inference" and not node.inside]
-        outer = {id(_around(node)) for node in open_calls}
-        for node in open_calls:
-            if id(node) not in outer and node.above is None:
+        around = [(node, _around(node)) for node in open_calls]
+        outer = {id(one) for _, one in around}
+        for node, one in around:
+            if id(node) not in outer and node.above is None and (one is None or not one.is_counted):
                 self._record(node, _unfinished(node))
+                node.is_listed = True
 
     def sums_only(self, root: Root) -> None:
         """The root has ended. Where only its agents counted, and no model call is known, that is no zero either."""
         run = root.run
-        if run is not None and run.root is run and root.sums is not None and not run.calls:
+        if run is not None and run.root is run and root.sums is not None and not (root.is_called or run.calls):
             run.record(replace(root.sums, usage=None, no_usage=NoUsage.NOT_REPORTED, response_id=None, partial=False))
 
     def _record_held(self, node: Node) -> None:
@@ -81,6 +113,9 @@ class CallMeter:
 
     def _record(self, node: Node, call: LLMCall) -> None:
         run = node.run or node.root.run
+        node.root.is_called = True
+        if node.is_listed and call.usage is None:
+            return  # that its tokens are not known is billed already
         counted = self._agreed(node, call)
         if run is None or counted is None or self._is_known(counted) or _is_metered(node, run, counted):
             return
@@ -157,6 +192,14 @@ def _joined(call: LLMCall, inner: LLMCall) -> LLMCall:
         response_id=call.response_id or inner.response_id,
         tier=call.tier or inner.tier,
     )
+
+
+def _settled(call: LLMCall, held: tuple[LLMCall, ...]) -> LLMCall:
+    """A call, with what the calls in it knew, none of which had usage. One that was answered is not made free."""
+    inner = next((one for one in reversed(held) if one.chargeable), held[-1] if held else None)
+    if inner is None:
+        return call
+    return inner if not call.chargeable and inner.chargeable else _joined(call, inner)
 
 
 def _unfinished(node: Node) -> LLMCall:

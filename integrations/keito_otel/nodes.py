@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Optional
+from weakref import ref
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -36,8 +39,11 @@ class Root:
         agent_depth: The same for the agent.
         embeddings: When those began that spans reported.
         sums: What the first agent in it counted of its calls, as if it were one.
+        is_called: Whether model calls in it are known by themselves.
         ended: Whether the root's span has ended.
         is_lost: It was given up before. What starts in it is a run of its own.
+        before: The run that was the current one where its own first became so.
+        handled: Identifies the exception that the code around it was handling when it began.
     """
 
     span: ReadableSpan
@@ -56,14 +62,22 @@ class Root:
     agent_depth: int = 0
     embeddings: set[datetime] = field(default_factory=set[datetime])
     sums: Optional[LLMCall] = None
+    is_called: bool = False
     ended: bool = False
     is_lost: bool = False
+    before: Optional[AgentRun] = None
+    handled: int = field(default_factory=lambda: id(sys.exc_info()[1]))
 
     def rest(self) -> None:
         """If it is billed, it waits for late spans. There may be many such: of its own span only the ids are kept."""
         if self.run is not None:
             self.span = ReadableSpan("", context=self.span.get_span_context(), resource=self.span.resource)
             self.sums = None
+
+    @cached_property
+    def weakly(self) -> ref[Root]:
+        """A reference that does not keep it: ended spans know where they belonged."""
+        return ref(self)
 
     @property
     def is_over(self) -> bool:
@@ -86,6 +100,9 @@ class Node:
         call: Tells metered clients below that this call is reported here.
         inside: The kind of call that was counted of spans in it: `chat`, or `embeddings`.
         is_counted: Whether its own call was.
+        is_waiting: Whether it has ended without usage, and others in it are still open, which may have it.
+        is_listed: Whether its call was billed as one that had not ended with the root.
+        open_inside: How many model calls in it have not ended.
         held: The calls of spans in it that have no usage.
         entered: Whether the run was made the current one of the context for it.
         before: What was current before.
@@ -103,11 +120,19 @@ class Node:
     call: Optional[SpanCall] = None
     inside: frozenset[str] = frozenset()
     is_counted: bool = False
+    is_waiting: bool = False
+    is_listed: bool = False
+    open_inside: int = 0
     held: tuple[LLMCall, ...] = ()
     entered: Optional[AgentRun] = None
     before: Optional[AgentRun] = None
     is_open: bool = True
     previous: Optional[Node] = None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the run happens in this very span. It is asked before the span has ended."""
+        return self.root.span is self.span
 
     @property
     def depth(self) -> int:

@@ -125,12 +125,15 @@ class KeitoSpanProcessor(SpanProcessor):
         around = node_around(scope) if role == "inference" else None
         is_unseen = scope == LANGCHAIN and keep_in_context()
         node = self._table.add(span, scope, context, around, role)
-        if node is not None and is_unseen:
+        if node is None:
+            return
+        if is_unseen:
             enter_unseen(node)
-        if node is not None and role != "other":
+        if role != "other" or node.is_root:
+            enter_node(node)
+        if role != "other":
             if self._warns_of_work:
                 self._warn_of_work()
-            enter_node(node)
             self._runs.begin(node)
             self._runs.enter(node)
             self._meter.begin(node)
@@ -145,7 +148,7 @@ class KeitoSpanProcessor(SpanProcessor):
 
     def _ended(self, node: Node, span: ReadableSpan) -> None:
         about = attributes_of(span)
-        is_root = node.root.span is node.span
+        is_root = node.is_root
         node.span = span
         leave_node(node)
         try:
@@ -156,6 +159,7 @@ class KeitoSpanProcessor(SpanProcessor):
             self._meter.unfinished(self._table.close(node.root))
             self._meter.sums_only(node.root)
             self._runs.finish(node.root, span, about)
+            self._runs.leave_root(node.root)
             node.root.rest()
         self._runs.leave(node)
 

@@ -15,8 +15,9 @@ from keito.billing.account import RunAccount
 from keito.metering import AgentRun, RunStatus, current_run
 from keito.metering.current import enter_run, leave_run
 from keito.metering.framework_call import FrameworkCall
-from keito_otel.calls import error_of, is_stop
 from keito_otel.clock import elapsed_ns, is_believed, seen_ns, start_of
+from keito_otel.context import nearest_open
+from keito_otel.ends import status_of
 from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import is_of_agents
 from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
@@ -97,11 +98,18 @@ class RunKeeper:
             node.run = inner
         elif inner is None or inner.root is not root.run.root:
             node.before, node.entered = enter_run(root.run), root.run
+            root.before = root.before or node.before
 
     def leave(self, node: Node) -> None:
-        """Undo that."""
-        if node.entered is not None:
+        """Undo that, where the code does not go on inside the root."""
+        around = nearest_open()
+        if node.entered is not None and (around is None or around.root is not node.root):
             leave_run(node.entered, node.before)
+
+    def leave_root(self, root: Root) -> None:
+        """Undo it where the root itself ends."""
+        if root.run is not None:
+            leave_run(root.run, root.before)
 
     def learn(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span inside a root says of the conversation and of the agent, where the root does not."""
@@ -145,11 +153,8 @@ class RunKeeper:
         """The root's span has ended."""
         if root.run is None:
             return
-        error = error_of(span, about)
         root.run.name = span.name  # it may have been renamed
-        status = RunStatus.COMPLETED
-        if error is not None:
-            status = RunStatus.CANCELLED if is_stop(error) else RunStatus.FAILED
+        status = status_of(root, span, about)
         elapsed = elapsed_ns(root, span)
         if elapsed is None:
             self._doubt(root.run)

@@ -7,8 +7,10 @@ import time
 from collections import OrderedDict, deque
 from itertools import islice
 from typing import TYPE_CHECKING, Callable, Optional
+from weakref import ref
 
 from keito.outbox.children import renew_in_children
+from keito_otel.context import nearest_open
 from keito_otel.nodes import Node, Root
 from keito_otel.roles import Role
 from keito_otel.routing import from_baggage
@@ -16,12 +18,16 @@ from keito_otel.routing import from_baggage
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanContext
 
 Picks = Callable[["Span"], bool]
 """Whether a span that starts is one in which a run happens."""
 
 LIMIT = 100_000
 """Open spans that are kept; beyond it the oldest root is given up."""
+
+_LEFT_KEPT = 10_000
+"""Ended spans that are known; beyond it the oldest are forgotten."""
 
 GRACE = 60.0
 """Seconds after the end of a root in which spans inside it may end or start."""
@@ -52,7 +58,7 @@ class SpanTable:
         self._lock = threading.RLock()
         self._nodes: dict[int, Node] = {}
         self._roots: OrderedDict[int, Root] = OrderedDict()  # finds its oldest at once
-        self._traces: dict[int, Root] = {}
+        self._left: dict[int, ref[Root]] = {}
         self._ended: deque[tuple[float, Root]] = deque()
 
     def add(
@@ -76,11 +82,11 @@ class SpanTable:
             if context.span_id in self._nodes:
                 return None
             if parent is not None:
-                outer = _inner(self._nodes.get(parent.span_id), outer)
+                outer = _inner(self._nodes.get(parent.span_id) or self._beside(parent), outer)
             root = self._root_of(span, outer, role)
             if root is None:
                 root = Root(span, scope, from_baggage(around), is_picked=self._picks is not None and self._picks(span))
-                self._roots[context.span_id] = self._traces[context.trace_id] = root
+                self._roots[context.span_id] = root
             node = self._nodes[context.span_id] = Node(span, scope, root, outer, role)
             root.open.add(context.span_id)
             root.seen_at = time.monotonic()
@@ -95,6 +101,7 @@ class SpanTable:
             if node is not None:
                 node.root.open.discard(context.span_id)
                 node.root.seen_at = time.monotonic()
+                self._remember(context.span_id, node.root)
         return node
 
     def close(self, root: Root, *, waits: bool = True) -> list[Node]:
@@ -147,12 +154,32 @@ class SpanTable:
         if outer is not None and not outer.root.is_lost:
             root: Optional[Root] = outer.root
         elif parent is not None and not parent.is_remote:
-            root = self._traces.get(parent.trace_id)  # its parent has ended already
+            root = self._left.get(parent.span_id, _nobody)()  # its parent has ended already
             if root is not None and (root.is_lost or (root.is_over and role in ("work", "unknown"))):
                 return None  # OpenLLMetry leaves spans of LangChain behind as the current ones
         else:
             return None
         return None if root is not None and self._begins_in(root, span) else root
+
+    def _beside(self, parent: SpanContext) -> Optional[Node]:
+        """The open span of an agent around this code, in the trace of a parent that nobody has reported.
+
+        Such a parent is of another tracer provider, or was there before the processor. It may be around the whole run,
+        or inside of it: only the context tells.
+        """
+        if parent.is_remote or parent.span_id in self._left:
+            return None
+        node = nearest_open()
+        context = None if node is None else node.span.get_span_context()
+        if node is None or context is None or self._nodes.get(context.span_id) is not node:
+            return None  # of another processor
+        return node if context.trace_id == parent.trace_id else None
+
+    def _remember(self, span_id: int, root: Root) -> None:
+        """Know where a span belonged that has ended: others may start below it."""
+        self._left[span_id] = root.weakly
+        if len(self._left) > _LEFT_KEPT:
+            del self._left[next(iter(self._left))]
 
     def _begins_in(self, root: Root, span: Span) -> bool:
         return self._picks is not None and not root.is_picked and self._picks(span)
@@ -160,10 +187,10 @@ class SpanTable:
     def _forget(self, root: Root) -> None:
         for span_id in root.open:
             self._nodes.pop(span_id, None)
-        context = root.span.get_span_context()
-        assert context is not None
-        if self._traces.get(context.trace_id) is root:
-            del self._traces[context.trace_id]
+
+
+def _nobody() -> None:
+    return None
 
 
 def _inner(parent: Optional[Node], around: Optional[Node]) -> Optional[Node]:

@@ -445,3 +445,83 @@ def test_the_client_of_a_provider_counts_once_where_a_request_is_the_only_curren
             pass  # by the program itself
     found = tracing.bill()
     assert (found.tokens, found.facts["calls"]) == ([(18, 0)], 2)
+
+
+def test_calls_count_once_where_a_span_between_them_says_nothing(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with (
+        tracer.start_as_current_span("agent", attributes=AGENT),
+        tracer.start_as_current_span("chat", attributes=CHAT) as outer,
+    ):
+        with tracing.tracer("opentelemetry.instrumentation.openai").start_as_current_span("wrapper"):
+            chat(tracer)
+        outer.set_attributes(usage())
+    assert tracing.bill().tokens == [(1000, 100)]
+
+
+def test_calls_count_once_where_one_between_them_has_no_usage(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with (
+        tracer.start_as_current_span("agent", attributes=AGENT),
+        tracer.start_as_current_span("chat", attributes=CHAT) as outer,
+    ):
+        with tracer.start_as_current_span("chat", attributes=CHAT):
+            chat(tracer)
+        outer.set_attributes(usage())
+    bill = tracing.bill()
+    assert bill.tokens == [(1000, 100)]
+    assert (bill.facts["calls"], "unpriced" in bill.facts) == (1, False)
+
+
+@pytest.mark.parametrize("failed", [True, False])
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_call_whose_client_ends_after_it_is_what_the_client_says(
+    failed: bool, counted: bool, tracing: Tracing
+) -> None:
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span("agent", attributes=AGENT):
+        outer = tracer.start_span("chat", attributes=CHAT)
+        inner = tracer.start_span("chat", context=set_span_in_context(outer), attributes=CHAT)
+        if failed:
+            outer.set_status(Status(StatusCode.ERROR))
+        outer.end()
+        inner.set_attributes(usage() if counted else {})
+        inner.end()
+    bill = tracing.bill()
+    assert bill.facts["calls"] == 1
+    assert bill.tokens == [(1000, 100) if counted else (0, 0)]
+    assert ("unpriced" in bill.facts) is not counted
+
+
+def test_a_call_that_was_counted_is_not_flagged_for_a_client_that_is_still_open(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span("agent", attributes=AGENT):
+        outer = tracer.start_span("chat", attributes=CHAT | usage())
+        inner = tracer.start_span("chat", context=set_span_in_context(outer), attributes=CHAT)
+        outer.end()
+    inner.set_attributes(usage())
+    inner.end()
+    bill = tracing.bill()
+    assert bill.tokens == [(1000, 100)]
+    assert "unpriced" not in bill.facts
+
+
+def test_an_answer_is_not_made_free_by_the_failure_of_what_asked_for_it(tracing: Tracing) -> None:
+    tracer = tracing.tracer()
+    with (
+        tracer.start_as_current_span("agent", attributes=AGENT),
+        tracer.start_as_current_span("chat", attributes=CHAT) as outer,
+    ):
+        tracer.start_span("chat", attributes=CHAT).end()
+        outer.set_status(Status(StatusCode.ERROR))
+    assert [call["model"] for call in tracing.bill().facts["unpriced"]] == ["gpt-5-mini"]
+
+
+def test_an_agent_whose_answer_another_trace_has_reported_is_not_flagged(tracing: Tracing) -> None:
+    tracer, answer = tracing.tracer(), {"gen_ai.response.id": "chatcmpl-Bx7dKq2mR9tW4vYz1"}
+    for _ in range(2):
+        with tracer.start_as_current_span("agent", attributes=AGENT | usage()):
+            chat(tracer, **answer)
+    bill = tracing.bill()
+    assert sorted(bill.tokens) == [(0, 0), (1000, 100)]
+    assert all("unpriced" not in entry.metadata["keito"] for entry in bill.time)

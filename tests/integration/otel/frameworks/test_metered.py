@@ -58,9 +58,14 @@ def observe(request: pytest.FixtureRequest, instrumented: Any) -> Any:
     return lambda provider: instrumented(OpenAIInstrumentor(), tracer_provider=provider)
 
 
+async def use_async(way: Use, stub: Stub) -> None:
+    async with meter(openai.AsyncOpenAI(base_url=stub.url, api_key="sk-loopback")) as client:
+        await way(client)
+
+
 def use(way: Use, stub: Stub) -> None:
     if asyncio.iscoroutinefunction(way):
-        asyncio.run(way(meter(openai.AsyncOpenAI(base_url=stub.url, api_key="sk-loopback"))))
+        asyncio.run(use_async(way, stub))
     else:
         with meter(openai.OpenAI(base_url=stub.url, api_key="sk-loopback")) as client:
             way(client)
