@@ -159,7 +159,7 @@ def run_billed(run: AgentRun, project_id: str, cost: RunCost) -> None:
         ),
     )
     made = span.get_span_context()
-    if made.is_valid and whole is None:
+    if made.is_valid:
         _contexts[run] = made  # its supplements are below it
         run.trace_id = run.trace_id or f"{made.trace_id:032x}"
     span.end(end_time=began + took)
