@@ -34,9 +34,9 @@ class CallMeter:
             node.above = above
         elif node.role != "work":
             node.call = SpanCall.enter()
-        around = None if node.role == "work" else _around(node)
-        if around is not None:
-            around.open_inside += 1
+        node.within = _around(node)
+        if node.within is not None:
+            node.within.open_inside += 1
 
     def end(self, node: Node, about: Mapping[str, Any]) -> None:
         """A span has ended."""
@@ -44,14 +44,14 @@ class CallMeter:
             node.call.leave()
         if node.role == "work" and node.root.sums is None and otel.span_usage(about) is not None:
             node.root.sums = call_of(node.span, about)
-        around = None if node.role == "work" else _around(node)
+        around = _around(node)
         call = call_of(node.span, about) if node.role == "inference" else None
         if call is None:
             self._pass_on(node, around)
         else:
             self._weigh(node, call, around)
-        if around is not None:
-            self._ended_in(around)
+        if node.within is not None:
+            self._ended_in(node.within)
 
     def _pass_on(self, node: Node, around: Optional[Node]) -> None:
         """What was found in a span that turns out to be no model call is of the call around it."""
@@ -72,7 +72,7 @@ class CallMeter:
             node.held, node.is_waiting = (*node.held, call), True
             return
         else:
-            self._record(node, _settled(call, node.held))
+            self._record(node, _settled(call, node.held) if node.held else call)
             node.is_counted = True
         if around is not None and (node.is_counted or kind in node.inside):
             around.inside |= {kind}
@@ -161,8 +161,8 @@ def _kind(call: LLMCall) -> str:
 
 def _around(node: Node) -> Optional[Node]:
     """The span of a model call that this one is a part of. A tool, or an agent, that a model calls is no part of it."""
-    outer = node.outer
-    while outer is not None:
+    outer = None if node.role == "work" else node.outer
+    while outer is not None and outer.role != "work":
         role = outer.role if outer.role in ("inference", "work") else role_of(outer.span.attributes or {})
         if role == "work":
             return None
@@ -196,9 +196,9 @@ def _joined(call: LLMCall, inner: LLMCall) -> LLMCall:
 
 def _settled(call: LLMCall, held: tuple[LLMCall, ...]) -> LLMCall:
     """A call, with what the calls in it knew, none of which had usage. One that was answered is not made free."""
-    inner = next((one for one in reversed(held) if one.chargeable), held[-1] if held else None)
-    if inner is None:
+    if not held:
         return call
+    inner = next((one for one in reversed(held) if one.chargeable), held[-1])
     return inner if not call.chargeable and inner.chargeable else _joined(call, inner)
 
 

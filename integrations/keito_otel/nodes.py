@@ -102,6 +102,7 @@ class Node:
         is_counted: Whether its own call was.
         is_waiting: Whether it has ended without usage, and others in it are still open, which may have it.
         is_listed: Whether its call was billed as one that had not ended with the root.
+        within: The call around it, as far as was known when it started.
         open_inside: How many model calls in it have not ended.
         held: The calls of spans in it that have no usage.
         entered: Whether the run was made the current one of the context for it.
@@ -122,6 +123,7 @@ class Node:
     is_counted: bool = False
     is_waiting: bool = False
     is_listed: bool = False
+    within: Optional[Node] = None
     open_inside: int = 0
     held: tuple[LLMCall, ...] = ()
     entered: Optional[AgentRun] = None

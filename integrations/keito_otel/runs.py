@@ -102,8 +102,10 @@ class RunKeeper:
 
     def leave(self, node: Node) -> None:
         """Undo that, where the code does not go on inside the root."""
+        if node.entered is None:
+            return
         around = nearest_open()
-        if node.entered is not None and (around is None or around.root is not node.root):
+        if around is None or around.root is not node.root:
             leave_run(node.entered, node.before)
 
     def leave_root(self, root: Root) -> None:
@@ -114,21 +116,21 @@ class RunKeeper:
     def learn(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span inside a root says of the conversation and of the agent, where the root does not."""
         root, is_work = node.root, node.role == "work"
-        if root.session is None or is_work:
-            self._join(root, session_of(about), node)
-        if root.agent is None or is_work:
-            self._name(root, agent_of(about), node)
+        if (root.session is None or is_work) and (session := session_of(about)) is not None:
+            self._join(root, session, node)
+        if (root.agent is None or is_work) and (agent := agent_of(about)) is not None:
+            self._name(root, agent, node)
 
-    def _join(self, root: Root, session: Optional[str], node: Node) -> None:
+    def _join(self, root: Root, session: str, node: Node) -> None:
         """The conversation that the outermost span names counts, which ends after those inside it."""
-        if session is not None and (root.session is None or node.depth < root.session_depth):
+        if root.session is None or node.depth < root.session_depth:
             root.session, root.session_depth = session, node.depth
             if root.run is not None and root.run.root is root.run:
                 root.run.session_id = session
 
-    def _name(self, root: Root, agent: Optional[str], node: Node) -> None:
+    def _name(self, root: Root, agent: str, node: Node) -> None:
         """The same for the agent."""
-        if agent is not None and (root.agent is None or node.depth < root.agent_depth):
+        if root.agent is None or node.depth < root.agent_depth:
             root.agent, root.agent_depth = agent, node.depth
 
     def log_outcomes(self, node: Node, about: Mapping[str, Any]) -> None:
