@@ -78,7 +78,7 @@ def leave_open(table: RunTable, key: Key, node: Node) -> None:
     """Count what did not end before its root. A model call may still report its usage late."""
     if node.step is not None:
         node.step.settle(again=False)
-    if node.model is not None:
+    if node.model is not None and not node.model.is_left_out:
         node.run.record(call_of(node.model, Answer(), None, NoUsage.UNFINISHED))
         table.late.add(key, node.run, node.model)
 

@@ -33,9 +33,10 @@ class ModelStart(FrameworkCall):
         inside: The calls of other models that were counted inside of it, if any were.
         beside: Those that were counted in tasks and threads that were started meanwhile: by its code, or where it is a
             stream, by the code that reads it.
+        is_left_out: Whether another billing counts it, whose handler is told of it, too.
     """
 
-    __slots__ = ("at", "batch_size", "beside", "held", "inside", "model", "provider", "table")
+    __slots__ = ("at", "batch_size", "beside", "held", "inside", "is_left_out", "model", "provider", "table")
 
     provider: Optional[str]
     model: Optional[str]
@@ -45,6 +46,7 @@ class ModelStart(FrameworkCall):
     table: object
     inside: Optional[list[LLMCall]]
     beside: Optional[list[LLMCall]]
+    is_left_out: bool
 
     @property
     def is_open(self) -> bool:

@@ -23,6 +23,7 @@ from keito_langchain.delegation import calls_inside, is_repetition, tell
 from keito_langchain.nodes import ModelStart, Node, Root
 from keito_langchain.outcomes import EVENT, outcome_of
 from keito_langchain.places import ended_around, place_of, taking
+from keito_langchain.rivals import LeftOut, is_counted_elsewhere, settle
 from keito_langchain.routing import agent_of, fields_of
 from keito_langchain.steps import is_step
 from keito_langchain.table import RunTable, key_of, table_of
@@ -46,6 +47,7 @@ class Translator:
         self._table: RunTable = table_of(billing)
         self.watch = watch_of(self._table)
         self._succession = threading.Lock()
+        self._left_out = LeftOut(billing)
 
     @property
     def open_runs(self) -> int:
@@ -82,13 +84,15 @@ class Translator:
         key = self._table.admit(run_id, metadata)
         if key is None:
             return
+        if self._table.find(parent_id) is None and self._left_out.takes(run_id, parent_id, metadata):
+            return
 
         def start_run(around: Optional[AgentRun]) -> AgentRun:
             ended = ended_around(self._billing, parent_id)
             return self._start(name, metadata, inputs, around=around, ended=ended)
 
         node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags), run_id=run_id)
-        if uses is not None:
+        if uses is not None and not is_counted_elsewhere(node, parent_id):
             node.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
         self._opened(node)
 
@@ -114,12 +118,16 @@ class Translator:
         key = self._table.admit(run_id, metadata)
         if key is None:
             return False
+        around = self._table.find(parent_id)
+        if around is None and self._left_out.takes(run_id, parent_id, metadata):
+            return False
         class_name = serialized.get("name") if serialized else None
         start = _model_start(run_id, metadata or _NOTHING, details, class_name)
-        start.table, start.inside, start.beside = self._table, None, None
-        around = self._table.find(parent_id)
+        start.table, start.inside, start.beside, start.is_left_out = self._table, None, None, False
         if around is not None:  # decided first: it is nearly always so, and the agent waits for it
             self._table.start_inside(around, key, metadata, start)
+            if start.outer is not None:
+                settle(start, run_id)
             self._leave_surplus(around.root)
             return True
         name = details.get("name") or class_name
@@ -129,7 +137,8 @@ class Translator:
             late = None if ended is None else taking(ended)
             return late or self._start(name, metadata, inputs, around=around, ended=ended)
 
-        self._opened(self._table.start(key, None, name, start_run, told=metadata, model=start, run_id=run_id))
+        self._opened(self._table.start(key, parent_id, name, start_run, told=metadata, model=start, run_id=run_id))
+        settle(start, run_id)
         return True
 
     def check_budget(self, run_id: UUID, budgets: Sequence[Budget] = ()) -> None:
@@ -160,6 +169,7 @@ class Translator:
         node = self._table.end(run_id, tags)
         answer = self._read(response)
         if node is None:
+            self._left_out.ended(run_id)
             self._ended_late(run_id, answer, error)
             return
         try:
@@ -180,6 +190,8 @@ class Translator:
         error: Optional[BaseException],
     ) -> None:
         call = call_of(start, answer, error)
+        if start.is_left_out:
+            return
         if (start.inside or start.beside) and is_repetition(call, answer, calls_inside(start, response)):
             return
         if start.outer is not None:
@@ -205,7 +217,9 @@ class Translator:
     def ended(self, run_id: UUID, tags: Any, error: Optional[BaseException] = None, *, result: Any = None) -> None:
         """A chain, graph, tool or retriever has ended."""
         node = self._table.end(run_id, tags)
-        if node is not None:
+        if node is None:
+            self._left_out.ended(run_id)
+        else:
             if node.is_root and error is None:
                 node.root.run.set_result(result)
             self._left(node, error)
@@ -221,6 +235,8 @@ class Translator:
         if name != EVENT:
             return
         node = self._table.find(run_id)
+        if self._left_out.has(run_id) if node is None else is_counted_elsewhere(node, run_id):
+            return
         run = current_run() if node is None else node.run
         outcome = outcome_of(data)
         if run is None:

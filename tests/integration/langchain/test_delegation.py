@@ -17,7 +17,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda
 
+from keito import Keito
 from keito.billing import AgentBilling
+from keito.sandbox import SandboxServer
 
 from .conftest import USAGE
 
@@ -71,15 +73,19 @@ def test_a_model_in_a_model_in_a_model_is_billed_once(model: Any, router: Any, c
     assert bill().tokens == [(1000, 100)]
 
 
-def test_each_billing_counts_it_once(
-    model: Any, router: Any, handler: KeitoCallbackHandler, billing: AgentBilling, keito_client: Any, bill: Any
+def test_each_account_counts_it_once(
+    model: Any, router: Any, handler: KeitoCallbackHandler, billing: AgentBilling, bill: Any
 ) -> None:
-    other = keito_client.projects.create(client_id="cli_acme", name="Other").id
-    second = AgentBilling(billing.policy, keito_client, outbox="direct://", project_id=other)
-    chain = RunnableLambda(str) | router(inner=[model()])
-    chain.invoke("hi", {"callbacks": [handler, KeitoCallbackHandler(second)]})
-    second.close()
-    assert bill().tokens == [(1000, 100)] * 2
+    with (
+        SandboxServer() as server,
+        Keito(api_key=server.api_key, account_id=server.account_id, base_url=server.url) as client,
+    ):
+        second = AgentBilling(billing.policy, client, outbox="direct://")
+        chain = RunnableLambda(str) | router(inner=[model()])
+        chain.invoke("hi", {"callbacks": [handler, KeitoCallbackHandler(second)]})
+        (entry,) = client.time_entries.list(source="agent")
+    assert bill().tokens == [(1000, 100)]
+    assert (entry.metadata or {})["model"]["tokens_in"] == 1000
 
 
 def test_all_models_that_a_router_asks_are_billed(model: Any, router: Any, config: Any, bill: Any) -> None:
