@@ -86,6 +86,9 @@ def leave_open(table: RunTable, key: Key, node: Node) -> None:
 def _leave(table: RunTable, root: Root) -> None:
     for key, node in table.left_open(root):
         leave_open(table, key, node)
+    for step in root.failed:  # they were not executed again
+        step.settle(again=False)
+    root.failed.clear()
 
 
 def _billing_of(root: Root) -> AgentBilling:

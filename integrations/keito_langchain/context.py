@@ -11,6 +11,7 @@ from weakref import ref
 _FRAMEWORKS = ("langchain_core.", "langchain.", "langgraph.")
 _MODELS = "langchain_core.language_models."
 _CALLBACKS = "langchain_core.callbacks."
+_REPORTING = (_CALLBACKS, "keito_langchain.")
 
 
 def enclosing_run_id() -> Optional[UUID]:
@@ -48,6 +49,15 @@ def is_in_model_of_model() -> bool:
             return True
         has_left, before, frame = has_left or (before and not is_model), is_model, frame.f_back
     return False
+
+
+def starting_graph() -> Optional[object]:
+    """The graph of LangGraph whose start is being reported, if it is one. No event tells how it was compiled."""
+    frame: Optional[FrameType] = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_REPORTING):
+        frame = frame.f_back
+    is_graph = frame is not None and str(frame.f_globals.get("__name__")).startswith("langgraph.pregel")
+    return frame.f_locals.get("self") if frame is not None and is_graph else None
 
 
 def held(run_id: object) -> Optional[ref[Any]]:

@@ -92,6 +92,7 @@ class Root:
         held: LangChain's own id of it, which it keeps for as long as it may report the end; `None` if that is not so.
         began_ns: When it began, by `time.perf_counter_ns`.
         heard_ns: When it was heard of last.
+        failed: Steps of a graph that have failed, and that it may execute again.
         uid: Tells it from all others: the uid of its first run.
     """
 
@@ -103,11 +104,18 @@ class Root:
     held: Optional[ref[Any]] = None
     began_ns: int = field(default_factory=time.perf_counter_ns)
     heard_ns: int = field(default_factory=time.perf_counter_ns)
+    failed: list[StepRun] = field(default_factory=list[StepRun])
     uid: str = field(init=False)
 
     def __post_init__(self) -> None:
         # Late calls of one run share what they are recorded into.
         self.uid = f"{self.run.uid}/{self.key}" if self.is_late else self.run.uid
+
+    def begin_again(self, step: StepRun) -> None:
+        """A step starts. What its failed attempts have achieved is achieved once more."""
+        for failed in [one for one in self.failed if one.namespace is not None and one.namespace == step.namespace]:
+            self.failed.remove(failed)
+            failed.settle(again=True)
 
     @property
     def is_forgotten(self) -> bool:

@@ -96,7 +96,7 @@ class RunTable:
         *,
         told: Any = None,
         model: Optional[ModelStart] = None,
-        is_step: bool = False,
+        opening: Optional[Callable[[AgentRun], AgentRun]] = None,
         run_id: object = None,
     ) -> Node:
         """A LangChain run has started.
@@ -108,7 +108,7 @@ class RunTable:
             start_run: Starts what is billed, if this is a root.
             told: Its metadata.
             model: What is known of it as a model call.
-            is_step: Whether it is a step of a graph.
+            opening: Makes its run out of the one around it, if it has one of its own: a step of a graph does.
             run_id: Its id, as LangChain has it.
         """
         around = self.find(parent_id) or self._around(name)
@@ -117,8 +117,9 @@ class RunTable:
             node.root.held = held(run_id)
         else:
             node = self.start_inside(around, key, told, model)
-        if is_step:
-            node.step = node.run = StepRun(node.run)
+        if opening is not None and (run := opening(node.run)) is not node.run:
+            node.run = run
+            node.step = run if isinstance(run, StepRun) else None
         # A model has no code of the user's. All other code must find its run, also where LangChain starts it in a
         # context that the code does not see (`abatch`).
         if model is None and current_run() is not node.run:

@@ -25,7 +25,7 @@ from keito_langchain.outcomes import EVENT, outcome_of
 from keito_langchain.places import ended_around, place_of, taking
 from keito_langchain.rivals import LeftOut, is_counted_elsewhere, settle
 from keito_langchain.routing import agent_of, fields_of
-from keito_langchain.steps import is_step
+from keito_langchain.steps import StepRun, opening
 from keito_langchain.table import RunTable, key_of, table_of
 from keito_langchain.usage import Answer, read_answer
 
@@ -91,7 +91,10 @@ class Translator:
             ended = ended_around(self._billing, parent_id)
             return self._start(name, metadata, inputs, around=around, ended=ended)
 
-        node = self._table.start(key, parent_id, name, start_run, told=metadata, is_step=is_step(tags), run_id=run_id)
+        own = opening(name, tags, metadata)
+        node = self._table.start(key, parent_id, name, start_run, told=metadata, opening=own, run_id=run_id)
+        if node.step is not None:
+            node.root.begin_again(node.step)
         if uses is not None and not is_counted_elsewhere(node, parent_id):
             node.run.record_usage((name or "").strip()[:_NAME_LIMIT] or uses, unit=uses)
         self._opened(node)
@@ -295,11 +298,17 @@ class Translator:
     def _left(self, node: Node, error: Optional[BaseException]) -> None:
         root = node.root
         if node.step is not None:
-            node.step.settle(again=graph.is_interrupt(error))
+            self._left_step(root, node.step, error)
         if error is not None and graph.is_pause(error):
             root.paused = True
         if node.is_root:
             close(self._table, root, _status(root, error))
+
+    def _left_step(self, root: Root, step: StepRun, error: Optional[BaseException]) -> None:
+        if error is None or graph.is_control_flow(error):
+            step.settle(again=graph.is_interrupt(error))
+        else:
+            root.failed.append(step)
 
     def _warn_uncounted(self, call: LLMCall) -> None:
         if call.no_usage is NoUsage.NOT_REPORTED and not call.cached and not self._table.warned:
