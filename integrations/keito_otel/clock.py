@@ -17,8 +17,10 @@ _UTC = timezone.utc
 _at = datetime.fromtimestamp
 
 _DAY_NS = 86_400 * 10**9
-"""The most by which a span's own times may differ from what this process saw. Replayed spans are ended at once, and
-tell a time that nobody saw; a time entry holds 24 hours."""
+
+_REPLAYED_NS = 7 * _DAY_NS
+"""The most by which a span may be longer than this process saw. Replayed ones, which tell a time that nobody saw, are
+ended at once; but a clock that is wrong by a month must not bill that month."""
 
 
 def moment(nanoseconds: Optional[int]) -> datetime:
@@ -46,7 +48,7 @@ def elapsed_ns(root: Root, span: ReadableSpan) -> Optional[int]:
     start, end = span.start_time, span.end_time
     if not (is_believed(start) and is_believed(end)):
         return None
-    return end - start if 0 <= end - start <= seen_ns(root) + _DAY_NS else None
+    return end - start if 0 <= end - start <= seen_ns(root) + _REPLAYED_NS else None
 
 
 def seen_ns(root: Root) -> int:

@@ -21,15 +21,20 @@ _IDS_KEPT = 4096
 
 
 class CallMeter:
-    """Records the model calls of spans into their runs. Only innermost inference spans count."""
+    """Records the model calls of spans into their runs. Only innermost inference spans count.
 
-    def __init__(self) -> None:
+    Args:
+        account: Which account of Keito the runs go to.
+    """
+
+    def __init__(self, account: object) -> None:
+        self._account = account
         self._ids: dict[str, None] = {}
         self._lock = threading.RLock()
 
     def begin(self, node: Node) -> None:
         """A span has started. It looks who else reports the call."""
-        above = FrameworkCall.current()
+        above = FrameworkCall.current(self._account)
         if above is not None and not isinstance(above, SpanCall):
             node.above = above
         elif node.role != "work":
@@ -128,7 +133,7 @@ class CallMeter:
 
         A framework's integration, such as the callback handler of LangChain, does not see embeddings.
         """
-        open_call = FrameworkCall.current()
+        open_call = FrameworkCall.current(self._account)
         below = None if isinstance(open_call, SpanCall) else open_call
         above = node.above or below
         if above is not None and (call.operation != "embeddings" or above.sees_embeddings):

@@ -75,7 +75,7 @@ class KeitoSpanProcessor(SpanProcessor):
         self._sweep_every = min(_SWEEP_EVERY, expire_after)
         self._table = SpanTable(root)
         self._runs = RunKeeper(self.billing)
-        self._meter = CallMeter()
+        self._meter = CallMeter(self.billing.account)
         self._swept_at = time.monotonic()
         self._warns_of_work = False
         keep_in_context()

@@ -210,7 +210,7 @@ class RunKeeper:
 
         The callback handler of LangChain does not make such a run the current one.
         """
-        call = FrameworkCall.current()
+        call = FrameworkCall.current(self._billing.account)
         is_reported = call is not None and not isinstance(call, SpanCall)
         return is_reported and root.span is node.span and self._billing.around() is None
 

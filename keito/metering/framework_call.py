@@ -124,12 +124,20 @@ class FrameworkCall:
         self.response_id = self.response_id or response_id
 
     @classmethod
-    def current(cls) -> Optional[FrameworkCall]:
-        """The open call of a framework around this code, or `None`."""
+    def current(cls, account: object = None) -> Optional[FrameworkCall]:
+        """The open call of a framework around this code, or `None`.
+
+        Args:
+            account: Pass over calls that are billed to another account, which has a bill of its own.
+        """
         call = _call.get()
-        while call is not None and not call.is_open:
+        while call is not None and not (call.is_open and call._is_for(account)):
             call = call.outer
         return call
+
+    def _is_for(self, account: object) -> bool:
+        owner = None if account is None or self.run is None else self.run.owner
+        return owner is None or getattr(owner, "account", account) == account
 
 
 _call: ContextVar[Optional[FrameworkCall]] = ContextVar("keito_framework_call", default=None)

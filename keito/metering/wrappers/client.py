@@ -120,7 +120,7 @@ class _SyncClient(_Metered):
             return inner.request(cast_to, options, *args, **kwargs)
         _check_budget(call)
         try:
-            with ClientCall.enter():
+            with ClientCall.of(call.run):
                 answer = inner.request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             call.failed(error)
@@ -137,7 +137,7 @@ class _AsyncClient(_Metered):
             return await inner.request(cast_to, options, *args, **kwargs)
         _check_budget(call)
         try:
-            with ClientCall.enter():
+            with ClientCall.of(call.run):
                 answer = await inner.request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             call.failed(error)

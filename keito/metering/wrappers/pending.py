@@ -34,6 +34,13 @@ class ClientCall(FrameworkCall):
         """A client knows all its endpoints."""
         return True
 
+    @classmethod
+    def of(cls, run: AgentRun) -> Self:
+        """Begin one that is recorded into `run`."""
+        sent = cls.enter()
+        sent.run = run
+        return sent
+
     def __enter__(self) -> Self:
         return self
 

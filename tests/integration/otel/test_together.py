@@ -206,23 +206,26 @@ def test_two_processors_for_two_projects_bill_a_span_once_and_say_so(
     assert "to project proj_support; nothing of them goes to another" in caplog.text
 
 
+class Elsewhere:
+    """Another account of Keito."""
+
+    destination = "https://staging.example acc_other"
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def deliver(self, records: Any) -> None:
+        self.records += records
+
+    def flush(self, timeout: float = 10.0) -> FlushReport:
+        return FlushReport()
+
+    def close(self) -> None:
+        pass
+
+
 def test_two_processors_for_two_accounts_bill_a_span_to_each(traced: Any, billing: AgentBilling) -> None:
     from keito_otel import KeitoSpanProcessor
-
-    class Elsewhere:
-        destination = "https://staging.example acc_other"
-
-        def __init__(self) -> None:
-            self.records: list[Any] = []
-
-        def deliver(self, records: Any) -> None:
-            self.records += records
-
-        def flush(self, timeout: float = 10.0) -> FlushReport:
-            return FlushReport()
-
-        def close(self) -> None:
-            pass
 
     tracing, other = traced(), Elsewhere()
     tracing.provider.add_span_processor(KeitoSpanProcessor(AgentBilling(billing.policy, delivery=other)))
@@ -230,6 +233,22 @@ def test_two_processors_for_two_accounts_bill_a_span_to_each(traced: Any, billin
         chat(tracing.tracer())
     assert tracing.bill().tokens == [(1000, 100)]
     assert sorted(record.kind for record in other.records) == ["expense", "time_entry"]
+
+
+@pytest.mark.parametrize("in_agent", [True, False])
+def test_a_call_that_another_integration_bills_to_another_account_is_billed_here_too(
+    in_agent: bool, tracing: Tracing, billing: AgentBilling
+) -> None:
+    with AgentBilling(billing.policy, delivery=Elsewhere()).run("Ticket 4821") as run:
+        call = FrameworkCall.enter()
+        call.run = run
+        if in_agent:
+            with tracing.tracer().start_as_current_span("agent", attributes=AGENT):
+                chat(tracing.tracer())
+        else:
+            chat(tracing.tracer())
+        call.leave()
+    assert tracing.bill().tokens == [(1000, 100)]
 
 
 def test_the_context_is_as_it_was_afterwards(tracing: Tracing, billing: AgentBilling) -> None:
