@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 _UTC = timezone.utc
 _at = datetime.fromtimestamp
 
-_DAY_NS = 86_400 * 10**9
-
-_REPLAYED_NS = 7 * _DAY_NS
-"""The most by which a span may be longer than this process saw. Replayed ones, which tell a time that nobody saw, are
-ended at once; but a clock that is wrong by a month must not bill that month."""
+_MOST_NS = 7 * 86_400 * 10**9
+"""The most by which a span may be longer than this process saw, or end after this moment. Replayed ones, which tell a
+time that nobody saw, are ended at once; but a clock that is wrong by a month must not bill that month."""
 
 
 def moment(nanoseconds: Optional[int]) -> datetime:
@@ -31,8 +29,8 @@ def moment(nanoseconds: Optional[int]) -> datetime:
 
 
 def is_believed(nanoseconds: Optional[int]) -> TypeGuard[int]:
-    """Whether something can have happened then: since 1970, and not in the future."""
-    return nanoseconds is not None and 0 <= nanoseconds <= time.time_ns() + _DAY_NS
+    """Whether something can have happened then: since 1970, and not far in the future."""
+    return nanoseconds is not None and 0 <= nanoseconds <= time.time_ns() + _MOST_NS
 
 
 def start_of(root: Root) -> datetime:
@@ -48,7 +46,7 @@ def elapsed_ns(root: Root, span: ReadableSpan) -> Optional[int]:
     start, end = span.start_time, span.end_time
     if not (is_believed(start) and is_believed(end)):
         return None
-    return end - start if 0 <= end - start <= seen_ns(root) + _REPLAYED_NS else None
+    return end - start if 0 <= end - start <= seen_ns(root) + _MOST_NS else None
 
 
 def seen_ns(root: Root) -> int:
