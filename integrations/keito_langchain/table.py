@@ -57,7 +57,8 @@ class RunTable:
         self._nodes: dict[Key, Node] = {}
         self._twins = Twins(self._nodes)
         self._roots: dict[str, Root] = {}
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may end a stream that was left, while this thread holds it.
+        self._lock = threading.RLock()
         self.late.forget()
 
     def forget_after_fork(self) -> None:
@@ -85,7 +86,10 @@ class RunTable:
             told: Its metadata. All handlers of a run are told of it with the same object, and no other run has that.
         """
         key = key_of(run_id)
-        return self._twins.admit(key, told) if key in self._nodes else key
+        if not self._is_taken(key):
+            return key
+        with self._lock:
+            return self._twins.admit(key, told)
 
     def start(
         self,
@@ -135,6 +139,8 @@ class RunTable:
         if model is not None:
             model.run = run
         with self._lock:
+            if self._is_taken(key):
+                key = self._own(key, told)
             self._nodes[key] = node
             root.open[key] = None
         root.heard_ns = time.perf_counter_ns()
@@ -148,9 +154,9 @@ class RunTable:
             told: Its tags, which are an object of its own likewise.
         """
         key = key_of(run_id)
-        if self._twins.keys:
-            key = self._twins.ending(key, told)
         with self._lock:
+            if self._twins.keys:
+                key = self._twins.ending(key, told)
             node = self._nodes.pop(key, None)
             if node is None:
                 return None
@@ -217,9 +223,18 @@ class RunTable:
         if model is not None:
             model.run = run
         with self._lock:
+            if self._is_taken(key):
+                root.key = self._own(key, told)
             self._roots[root.uid] = root
-            self._nodes[key] = node
+            self._nodes[root.key] = node
         return node
+
+    def _is_taken(self, key: Key) -> bool:
+        return key in self._nodes or key in self._twins.keys
+
+    def _own(self, key: Key, told: Any) -> Key:
+        """A key instead of one that another thread has used since it was given. The caller holds the lock."""
+        return self._twins.admit(key, told) or key
 
     def _around(self, name: Optional[str]) -> Optional[Node]:
         """The open run around code whose LangChain run names no parent that is known."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -118,3 +120,30 @@ def test_an_id_may_be_any_object(model: Any, handler: KeitoCallbackHandler, bill
     handler.on_chain_start(None, "hi", run_id="request-7", name="By hand")  # type: ignore[arg-type]
     handler.on_chain_end("done", run_id="request-7")  # type: ignore[arg-type]
     assert [entry.notes for entry in bill().time] == ["By hand"]
+
+
+def test_threads_that_use_one_id_at_a_time_are_runs_by_themselves(
+    model: Any, named: RunnableConfig, handler: KeitoCallbackHandler, bill: Any
+) -> None:
+    together = threading.Barrier(6)
+    chain = RunnableLambda(str) | model()
+
+    def work() -> None:
+        for _ in range(10):
+            together.wait(timeout=30)
+            chain.invoke("hi", named)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    found = bill()
+    assert found.tokens == [ONE] * 60
+    assert len(keys_of(found)) == 120
+    assert handler.open_runs == 0
