@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from enum import Enum
 from typing import Any, Optional
 
 from keito.metering import Outcome
@@ -18,7 +19,10 @@ def outcome_of(data: Any) -> Optional[Outcome]:
     if isinstance(data, Outcome):
         return data
     try:
-        return Outcome(data) if isinstance(data, str) else Outcome(**data)
-    except (TypeError, ValueError) as error:
+        fields = {"type": data} if isinstance(data, str) else data
+        if not isinstance(fields.get("type"), (str, Enum)):  # what is none must not be invoiced by how Python shows it
+            raise TypeError(f"its type is a text, such as 'ticket_resolved'; got {data!r}")
+        return Outcome(**fields)
+    except (TypeError, ValueError, AttributeError) as error:
         _log.error("A custom event %s holds no outcome, and nothing is billed for it: %s", EVENT, error)
         return None

@@ -36,8 +36,8 @@ def _text(key: str, metadata: Mapping[str, Any]) -> Optional[str]:
     value = metadata.get(key)
     if value is None:
         return None
-    text = str(value)
-    if text.strip():
+    text = str(value).strip()  # no id has blanks around it, and a file or an environment easily does
+    if text:
         return text
     # An empty variable of the program: the work is billed to the policy's place rather than not at all.
     _log.error("config metadata %s is empty and is ignored: the run is billed as if it were not there", key)

@@ -197,3 +197,21 @@ def test_prompts_and_answers_stay_here(model: Any, config: Any, bill: Any, keito
     sent = str([request["body"] for request in keito_sandbox.requests("POST")])
     assert "Secret" in sent
     assert "my secret prompt" not in sent
+
+
+def test_blanks_around_an_id_are_no_part_of_it(keito_sandbox: Any, model: Any, config: Any, bill: Any) -> None:
+    metadata = {"keito_project_id": f" {keito_sandbox.project_id}\n", "keito_session_id": " S "}
+    (RunnableLambda(str) | model()).invoke("hi", {**config, "metadata": metadata})
+    (entry,) = bill().time
+    assert (entry.project_id, entry.metadata["session_id"]) == (keito_sandbox.project_id, "S")
+
+
+@pytest.mark.parametrize("kind", [None, ["a"], 7, {"a": 1}])
+def test_an_event_whose_type_is_no_text_is_no_outcome(config: Any, bill: Any, caplog: Any, kind: Any) -> None:
+    def work(text: str, config: Any) -> str:
+        dispatch_custom_event("keito.outcome", {"type": kind, "unit_price": "9.99"}, config=config)
+        return text
+
+    RunnableLambda(work).invoke("hi", config)
+    assert bill().outcomes == []
+    assert "nothing is billed for it" in caplog.text
