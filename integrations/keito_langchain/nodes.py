@@ -63,6 +63,9 @@ class ModelStart(FrameworkCall):
     def leave(self, response_id: Optional[str] = None) -> None:
         """End it. A model of LangChain around it learns what is counted, and never takes its id for that of its own."""
         around = outer = self.outer
+        if outer is None:  # decided first: it is nearly always so, and the agent waits for it
+            self._is_open, self.run, self._entered = False, None, None
+            return
         while isinstance(around, ModelStart):
             around = around.outer
         self.outer = around

@@ -251,7 +251,7 @@ class Translator:
         run = node.run
         if not run.is_open and taking(run) is None:
             run = node.run = self._successor(node.root)
-        run.record(call)
+        run.record(call, by="langchain")
 
     def _successor(self, root: Root) -> AgentRun:
         """The run of a root whose own has ended too long ago for a supplement: the rest is billed by itself."""

@@ -58,10 +58,20 @@ class Seen:
         place: Its place among the calls that a run keeps; `None` when it can be changed no longer.
     """
 
-    __slots__ = ("_about", "place")
+    __slots__ = ("_about", "by", "place")
 
-    def __init__(self, call: LLMCall, place: Optional[int]) -> None:
+    def __init__(self, call: LLMCall, place: Optional[int], by: Optional[str] = None) -> None:
+        self.by: Union[str, tuple[str, ...], None] = by
         self.learn(call, place)
+
+    def is_known_to(self, by: Optional[str]) -> bool:
+        """Whether this integration has reported it, which does so once: what it reports now is another call."""
+        return by is not None and (by == self.by or (isinstance(self.by, tuple) and by in self.by))
+
+    def told_by(self, by: Optional[str]) -> None:
+        """This integration has reported it, too."""
+        known = () if self.by is None else (self.by,) if isinstance(self.by, str) else self.by
+        self.by = known if by is None else (*known, by)
 
     def learn(self, call: LLMCall, place: Optional[int]) -> None:
         """Remember this of it from now on. A call that the run keeps is in memory anyway."""
@@ -119,21 +129,25 @@ class Answers:
         self._seen: dict[str, Union[Seen, tuple[Seen, ...]]] = {}
         self._forgotten: Optional[datetime] = None
 
-    def find(self, call: LLMCall) -> Optional[Seen]:
+    def find(self, call: LLMCall, by: Optional[str] = None) -> Optional[Seen]:
         """What is known of the call, if it was reported before.
 
         An answer of a response cache has the id of the answer that it repeats, and is a call of its own.
+
+        Args:
+            call: The report.
+            by: Which integration reports it, if it reports each call once.
         """
         if call.response_id is None or call.response_id not in self._seen or call.cached:
             return None
-        found = (seen for seen in self._alike(call.response_id) if seen.is_reported_by(call, self._forgotten))
-        return next(found, None)
+        alike = (seen for seen in self._alike(call.response_id) if not seen.is_known_to(by))
+        return next((seen for seen in alike if seen.is_reported_by(call, self._forgotten)), None)
 
-    def remember(self, call: LLMCall, place: Optional[int]) -> None:
-        """Remember a call that was not reported before."""
+    def remember(self, call: LLMCall, place: Optional[int], by: Optional[str] = None) -> None:
+        """Remember a call that was not reported before. The arguments are those of `find`."""
         if call.response_id is None or call.cached:
             return
-        seen = Seen(call, place)
+        seen = Seen(call, place, by)
         self._forget_times(call, place)
         if call.response_id in self._seen:
             alike = self._alike(call.response_id)

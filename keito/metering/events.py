@@ -71,17 +71,18 @@ class RunEvents:
         self.is_closed = True
         self.answers.seal()
 
-    def add_call(self, call: LLMCall) -> bool:
-        """Add a model call; answers whether it counts."""
+    def add_call(self, call: LLMCall, by: Optional[str] = None) -> bool:
+        """Add a model call; answers whether it counts. The arguments are those of `Answers.find`."""
         with self.lock:
             if self.is_closed:
                 return False
             if call.response_id is None:  # decided first: so are most of those that LangChain reports
                 self._keep(call)
-            elif (seen := self.answers.find(call)) is not None:
+            elif (seen := self.answers.find(call, by)) is not None:
+                seen.told_by(by)
                 return self._add_report(seen, call)
             else:
-                self.answers.remember(call, self._keep(call))
+                self.answers.remember(call, self._keep(call), by)
         if self._ledger is not None:
             self._ledger.note(call)
         return True

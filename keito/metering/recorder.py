@@ -65,17 +65,22 @@ class Recorder:
         """Model calls that were reported twice, and counted once."""
         return self._events.answers.repeated
 
-    def record(self, call: LLMCall) -> bool:
+    def record(self, call: LLMCall, *, by: Optional[str] = None) -> bool:
         """Add a model call.
+
+        Args:
+            call: The call.
+            by: Which integration reports it, if that reports each call once: two reports of it with one id, as of a
+                test server that has only one, are two calls then.
 
         Returns:
             Whether it counts: not long after the end of the run, nor when the same answer was recorded before, which
             its `response_id` tells. A second report that has tokens takes the place of a first one that has none.
         """
         events = self._events
-        if events.add_call(call):
+        if events.add_call(call, by):
             return True
-        return events.is_closed and self._added(lambda events: events.add_call(call), "a model call")
+        return events.is_closed and self._added(lambda events: events.add_call(call, by), "a model call")
 
     def record_llm_call(
         self,

@@ -19,6 +19,8 @@ from keito.metering.status import RunStatus
 from keito.metering.stopwatch import Stopwatch
 from keito.metering.text import text_of
 
+_OPEN = RunStatus.OPEN  # an agent waits while it is asked for, and an enumeration takes its time to find a member
+
 
 class AgentRun(Recorder):
     """Collects what one run of an agent did. Nothing here does I/O, and every event costs the same, small time.
@@ -120,7 +122,7 @@ class AgentRun(Recorder):
     @property
     def is_open(self) -> bool:
         """Whether events still count: until the root has ended."""
-        return self.root.status is RunStatus.OPEN
+        return self.root.status is _OPEN
 
     @property
     def around(self) -> Optional[AgentRun]:

@@ -124,7 +124,7 @@ class PendingCall:
             operation=self.endpoint.operation,
             partial=partial,
         )
-        self.run.record(call)
+        self.run.record(call, by="client")
         if no_usage is NoUsage.NOT_REPORTED:
             _hint(call, self.endpoint.hint)
 

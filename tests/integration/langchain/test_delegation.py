@@ -15,7 +15,7 @@ from keito_langchain import KeitoCallbackHandler
 from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel
 
 from keito import Keito
 from keito.billing import AgentBilling
@@ -222,3 +222,35 @@ def test_calls_with_one_constant_id_are_several(config: Any, bill: Any) -> None:
         fake = FakeMessagesListChatModel(responses=[message])
         RunnableLambda(lambda text, fake=fake: [fake.invoke(text) for _ in range(3)] and text).invoke("hi", config)
     assert bill().tokens == [(3000, 300)] * 2
+
+
+def test_calls_at_a_time_with_one_constant_id_are_several(config: Any, bill: Any) -> None:
+    for answer in ("chatcmpl-123", "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"):
+        message = AIMessage("a", id=answer, usage_metadata=USAGE, response_metadata={"model_name": "gpt-5-mini"})
+
+        class Slow(FakeMessagesListChatModel):
+            together: Any = None
+
+            async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+                await self.together.wait()
+                return self._generate(*args, **kwargs)
+
+        slow = Slow(responses=[message], together=Barrier(3))
+        branches: Any = RunnableParallel(a=slow, b=slow, c=slow)
+        asyncio.run(branches.ainvoke("hi", config))
+    assert bill().tokens == [(3000, 300)] * 2
+
+
+class Barrier:
+    """Lets so many tasks go on at the same moment."""
+
+    def __init__(self, tasks: int) -> None:
+        self._missing = tasks
+        self._all: Any = None
+
+    async def wait(self) -> None:
+        self._all = self._all or asyncio.get_running_loop().create_future()
+        self._missing -= 1
+        if not self._missing:
+            self._all.set_result(None)
+        await asyncio.wait_for(asyncio.shield(self._all), 10)

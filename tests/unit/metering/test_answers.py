@@ -176,3 +176,14 @@ def test_an_open_stream_is_recorded_into_the_supplement_of_its_run() -> None:
     # Where prices are not installed, a time entry of no hours carries the tokens.
     assert late.key in (f"{run.uid}-late-0-expense-0", f"{run.uid}-late-0-time-0")
     assert late.body["metadata"]["model"]["tokens_in"] == 1
+
+
+@pytest.mark.parametrize("answer", [UNIQUE, "chatcmpl-17"])
+def test_calls_at_a_time_are_several_where_one_integration_reports_them(answer: str) -> None:
+    run = AgentRun()
+    assert [run.record(call(answer), by="langchain") for _ in range(2)] == [True, True]
+    # Each of them is reported by the clients below as well, and by spans, which nobody knows by a name.
+    assert [run.record(call(answer), by="client") for _ in range(3)] == [False, False, True]
+    assert not run.record(call(answer))
+    assert len(run.calls) == 3
+    assert run.repeated_calls == 3
