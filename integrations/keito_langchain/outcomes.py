@@ -19,7 +19,7 @@ def outcome_of(data: Any) -> Optional[Outcome]:
     if isinstance(data, Outcome):
         return data
     try:
-        fields = {"type": data} if isinstance(data, str) else data
+        fields: Any = {"type": data} if isinstance(data, str) else data
         if not isinstance(fields.get("type"), (str, Enum)):  # what is none must not be invoiced by how Python shows it
             raise TypeError(f"its type is a text, such as 'ticket_resolved'; got {data!r}")
         return Outcome(**fields)
