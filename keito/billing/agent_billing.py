@@ -224,12 +224,13 @@ class AgentBilling(Correcting):
         if is_root and status is RunStatus.COMPLETED and run.is_open:
             try:
                 around = None if run.around is None else self.policy_of(run.around)
-                for outcome in outcomes_of(run, self.policy_of(run), around):
-                    run.log_outcome(outcome)
+                logged = [run.log_outcome(outcome) for outcome in outcomes_of(run, self.policy_of(run), around)]
+                has_failed = not all(logged)
             except Exception as error:  # the user's function; the agent never breaks
                 self.guard.caught("outcome", error)
-                if isinstance(run.ledger, RunAccount):
-                    run.ledger.flags.add("outcome_failed")
+                has_failed = True
+            if has_failed and isinstance(run.ledger, RunAccount):
+                run.ledger.flags.add("outcome_failed")
         run.result = None
         return run.end(status, elapsed_ns=elapsed_ns) and is_root
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from keito.billing.account import RunAccount
 from keito.billing.guard import Guard
@@ -44,9 +44,14 @@ def outcomes_of(run: AgentRun, policy: BillingPolicy, around: Optional[BillingPo
         run: The run.
         policy: What it is billed by.
         around: The same for the run around it, if it is billed by itself inside another one.
+
+    Raises:
+        TypeError: The policy's function answers a text.
     """
     wanted = policy.outcome
     if isinstance(wanted, Outcome) and around is not None and around.outcome is wanted:
         return ()  # what is achieved once is billed once: with the run around
-    found = wanted(run, run.result) if callable(wanted) else wanted
+    found: Any = wanted(run, run.result) if callable(wanted) else wanted
+    if isinstance(found, str):  # its letters are no outcomes
+        raise TypeError(f"the policy's outcome is an Outcome, several, or None; got {found!r}")
     return () if found is None else (found,) if isinstance(found, Outcome) else found

@@ -421,3 +421,16 @@ def test_a_run_whose_outcomes_could_not_be_found_says_so(policy: BillingPolicy, 
     (entry,) = kept.records
     assert entry.body["metadata"]["keito"]["flags"] == ["outcome_failed"]
     assert billing.guard.count == 1
+
+
+@pytest.mark.parametrize(("answer", "billed"), [("ticket_resolved", []), ([Outcome("done", 2), "more"], ["done"])])
+def test_a_policy_that_answers_a_text_bills_no_outcome_for_it(
+    policy: BillingPolicy, kept: Any, answer: Any, billed: "list[str]", caplog: pytest.LogCaptureFixture
+) -> None:
+    billing = AgentBilling(policy, delivery=kept, outcome=lambda run, result: answer)
+    with billing.run():
+        pass
+    (entry,) = [record for record in kept.records if "outcome" not in record.key]
+    assert entry.body["metadata"]["keito"]["flags"] == ["outcome_failed"]
+    assert [record.body["metadata"]["outcome_type"] for record in kept.records if "outcome" in record.key] == billed
+    assert len(caplog.records) == 1  # and not one for each letter
