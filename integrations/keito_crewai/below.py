@@ -26,7 +26,7 @@ class CallsBelow(FrameworkCall):
         self._ended = False
         self._lock = threading.Lock()
         self._reports: OrderedDict[str, set[str]] = OrderedDict()
-        self.outer = None
+        self.outer = self.run = self._entered = None
 
     @property
     def is_open(self) -> bool:
