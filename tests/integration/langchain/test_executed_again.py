@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from inspect import signature
 from typing import Any, TypedDict
 
 import pytest
@@ -20,6 +21,7 @@ from keito.billing import Outcome
 from keito.metering import log_outcome
 
 RETRY = RetryPolicy(initial_interval=0.001, jitter=False, max_attempts=5, retry_on=ConnectionError)
+RETRIED: Any = {"retry_policy" if "retry_policy" in signature(StateGraph.add_node).parameters else "retry": RETRY}
 
 
 class State(TypedDict):
@@ -171,7 +173,7 @@ def test_attempts_that_failed_are_not_billed(config: Any, logged: Any) -> None:
             raise ConnectionError
         return state
 
-    graph_of(node, retry_policy=RETRY).invoke({"text": "a"}, config)
+    graph_of(node, **RETRIED).invoke({"text": "a"}, config)
     assert logged() == [3]
 
 
@@ -182,7 +184,7 @@ def test_what_a_step_that_failed_for_good_has_achieved_is_billed(config: Any, lo
 
     def work(text: str) -> str:
         with pytest.raises(ValueError, match="no"):
-            graph_of(node, retry_policy=RETRY).invoke({"text": text})
+            graph_of(node, **RETRIED).invoke({"text": text})
         return text
 
     RunnableLambda(work).invoke("a", config)
