@@ -14,6 +14,8 @@ from keito_langchain.nodes import Key, ModelStart, Node, Root
 from keito_langchain.table import RunTable
 from keito_langchain.usage import Answer
 
+_now, _UTC = datetime.now, timezone.utc
+
 PATIENCE = 6 * 3600.0
 """Seconds without any event after which a run is taken to have been left by its program."""
 
@@ -33,7 +35,7 @@ def call_of(
     usage = answer.usage
     return quick_call(
         start.at,
-        datetime.now(timezone.utc),
+        _now(_UTC),
         start.provider or answer.provider,
         start.model,
         answer.model,

@@ -76,7 +76,10 @@ class RunTable:
         if run_id is None:
             return None
         key = run_id.int if type(run_id) is UUID else run_id  # as `key_of`: an agent waits for this with each call
-        return self._nodes.get(self._twins.which(key) if self._twins.keys else key)
+        if not self._twins.keys:
+            return self._nodes.get(key)
+        with self._lock:
+            return self._nodes.get(self._twins.which(key))
 
     def admit(self, run_id: UUID, told: Any) -> Optional[Key]:
         """The key of a run whose start is reported; `None` if it was reported before.

@@ -33,6 +33,8 @@ _log = logging.getLogger("keito.billing")
 
 _HINT = "langchain-openai reports none for streams from an own base_url: construct the model with stream_usage=True"
 
+_now, _UTC = datetime.now, timezone.utc
+
 _NOTHING: Mapping[str, Any] = {}
 
 _NAME_LIMIT = 100
@@ -131,7 +133,9 @@ class Translator:
             self._table.start_inside(around, key, metadata, start)
             if start.outer is not None:
                 settle(start, run_id)
-            self._leave_surplus(around.root)
+            surplus = self._table.surplus_of(around.root)
+            if surplus is not None:
+                leave_open(self._table, *surplus)
             return True
         name = details.get("name") or class_name
 
@@ -199,7 +203,10 @@ class Translator:
             return
         if start.outer is not None:
             tell(start, call)
-        self._record(node, call)
+        if node.run.is_open:
+            node.run.record(call, by="langchain")
+        else:
+            self._record_late(node, call)
         if call.usage is None:
             self._warn_uncounted(call)
 
@@ -247,11 +254,10 @@ class Translator:
         elif outcome is not None:
             run.log_outcome(outcome)
 
-    def _record(self, node: Node, call: LLMCall) -> None:
-        run = node.run
-        if not run.is_open and taking(run) is None:
-            run = node.run = self._successor(node.root)
-        run.record(call, by="langchain")
+    def _record_late(self, node: Node, call: LLMCall) -> None:
+        if taking(node.run) is None:
+            node.run = self._successor(node.root)
+        node.run.record(call, by="langchain")
 
     def _successor(self, root: Root) -> AgentRun:
         """The run of a root whose own has ended too long ago for a supplement: the rest is billed by itself."""
@@ -327,7 +333,7 @@ def _model_start(
     batch_size = details.get("batch_size") or 1
     start = ModelStart.enter(batch_size)
     start.held = ref(run_id) if type(run_id) is UUID else _always
-    start.provider, start.model, start.batch_size, start.at = provider, model, batch_size, datetime.now(timezone.utc)
+    start.provider, start.model, start.batch_size, start.at = provider, model, batch_size, _now(_UTC)
     return start
 
 

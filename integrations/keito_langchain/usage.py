@@ -50,7 +50,8 @@ def read_answer(response: Optional[LLMResult]) -> Answer:
     """
     if response is None:
         return Answer()
-    generation = _first(response)
+    parts = response.generations
+    generation = parts[0][0] if parts and parts[0] else _first(response)
     message: Optional[BaseMessage] = getattr(generation, "message", None)
     about: dict[str, Any] = message.response_metadata if message is not None else _NOTHING
     output: dict[str, Any] = response.llm_output or _NOTHING
@@ -61,8 +62,8 @@ def read_answer(response: Optional[LLMResult]) -> Answer:
         _name(about.get("model_provider")),
         _name(about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model")),
         _name(about.get("service_tier")) or (None if plain is not None else langchain.tier_of(counted)),
-        _is_cached(counted),
-        generation is not None and not _is_refusal(about),
+        counted is not None and "total_cost" in counted and _is_cached(counted),
+        generation is not None and not ("status_code" in about and _is_refusal(about)),
         output.get("token_usage") == {},
         _response_id(message, about, output),
     )
@@ -105,10 +106,10 @@ def _is_refusal(about: Mapping[str, Any]) -> bool:
     return isinstance(status, int) and status >= 400
 
 
-def _is_cached(counted: Optional[Mapping[str, Any]]) -> bool:
+def _is_cached(counted: Mapping[str, Any]) -> bool:
     """Whether LangChain's cache answered. It then repeats the usage of the first call, with a `total_cost` of 0.
 
     It writes that also where there was no usage. The id of another run says nothing: a model may hand on the message of
     another one.
     """
-    return counted is not None and "total_cost" in counted and counted["total_cost"] == 0
+    return bool(counted["total_cost"] == 0)

@@ -23,6 +23,7 @@ _SESSIONS = ("keito.session_id", "gen_ai.conversation.id", "session.id")
 _AGENT_NAMES = ("gen_ai.agent.name", "agent.name")
 _RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ROUTES = ("project_id", "task_id")
+_TOLD = frozenset({*_SESSIONS, "keito.agent_id", "gen_ai.agent.id", *_AGENT_NAMES})
 
 
 def from_baggage(context: Optional[Context]) -> Mapping[str, Any]:
@@ -35,6 +36,11 @@ def route(*sources: Mapping[str, Any]) -> dict[str, str]:
     """The project and task of a run. The first source that names one counts."""
     found = {field: _first(sources, (_PREFIX + field,)) for field in _ROUTES}
     return {field: value for field, value in found.items() if value is not None}
+
+
+def tells_nothing(about: Mapping[str, Any]) -> bool:
+    """Whether attributes name neither a conversation nor an agent, as those of most spans: it is asked for each."""
+    return about.keys().isdisjoint(_TOLD)
 
 
 def session_of(*sources: Mapping[str, Any]) -> Optional[str]:

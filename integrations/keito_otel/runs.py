@@ -20,7 +20,7 @@ from keito_otel.context import nearest_open
 from keito_otel.ends import status_of
 from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import is_of_agents
-from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
+from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of, tells_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +115,8 @@ class RunKeeper:
 
     def learn(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span inside a root says of the conversation and of the agent, where the root does not."""
+        if tells_nothing(about):
+            return
         root, is_work = node.root, node.role == "work"
         if (root.session is None or is_work) and (session := session_of(about)) is not None:
             self._join(root, session, node)

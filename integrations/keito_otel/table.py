@@ -101,7 +101,9 @@ class SpanTable:
             if node is not None:
                 node.root.open.discard(context.span_id)
                 node.root.seen_at = time.monotonic()
-                self._remember(context.span_id, node.root)
+                self._left[context.span_id] = node.root.weakly  # others may start below it
+                if len(self._left) > _LEFT_KEPT:
+                    del self._left[next(iter(self._left))]
         return node
 
     def close(self, root: Root, *, waits: bool = True) -> list[Node]:
@@ -174,12 +176,6 @@ class SpanTable:
         if node is None or context is None or self._nodes.get(context.span_id) is not node:
             return None  # of another processor
         return node if context.trace_id == parent.trace_id else None
-
-    def _remember(self, span_id: int, root: Root) -> None:
-        """Know where a span belonged that has ended: others may start below it."""
-        self._left[span_id] = root.weakly
-        if len(self._left) > _LEFT_KEPT:
-            del self._left[next(iter(self._left))]
 
     def _begins_in(self, root: Root, span: Span) -> bool:
         return self._picks is not None and not root.is_picked and self._picks(span)
