@@ -133,9 +133,7 @@ class Translator:
             self._table.start_inside(around, key, metadata, start)
             if start.outer is not None:
                 settle(start, run_id)
-            surplus = self._table.surplus_of(around.root)
-            if surplus is not None:
-                leave_open(self._table, *surplus)
+            self._leave_surplus(around.root)
             return True
         name = details.get("name") or class_name
 

@@ -77,7 +77,7 @@ class CallMeter:
             node.held, node.is_waiting = (*node.held, call), True
             return
         else:
-            self._record(node, _settled(call, node.held) if node.held else call)
+            self._record(node, _settled(call, node.held))
             node.is_counted = True
         if around is not None and (node.is_counted or kind in node.inside):
             around.inside |= {kind}

@@ -63,7 +63,7 @@ class RunKeeper:
             return
         with self._lock:
             if root.run is None:
-                root.is_double = self._is_claimed(root) or self._is_anothers(root, node)
+                root.is_double = self._is_claimed(root) or self._is_anothers(node)
                 if not root.is_double:
                     self._start(root, node)
 
@@ -91,7 +91,7 @@ class RunKeeper:
     def enter(self, node: Node) -> None:
         """Make the run of this span the current one, so that the code in it can log outcomes to it."""
         root = node.root
-        if root.run is None or (root.scope in _UNATTACHED and root.span is node.span):
+        if root.run is None or (root.scope in _UNATTACHED and node.is_root):
             return
         inner = current_run()
         if inner is not None and inner is not root.run and _is_inside(inner, root.run):
@@ -207,14 +207,14 @@ class RunKeeper:
                 mine,
             )
 
-    def _is_anothers(self, root: Root, node: Node) -> bool:
+    def _is_anothers(self, node: Node) -> bool:
         """Whether the root lies in a model call that is a run of another integration, by itself.
 
         The callback handler of LangChain does not make such a run the current one.
         """
         call = FrameworkCall.current(self._billing.account)
         is_reported = call is not None and not isinstance(call, SpanCall)
-        return is_reported and root.span is node.span and self._billing.around() is None
+        return is_reported and node.is_root and self._billing.around() is None
 
     def _around(self, root: Root) -> Optional[AgentRun]:
         """The run whose part this one is: a block of the program, another integration's, or another framework's.

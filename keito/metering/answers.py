@@ -56,6 +56,7 @@ class Seen:
 
     Attributes:
         place: Its place among the calls that a run keeps; `None` when it can be changed no longer.
+        by: Which integration has reported it, or several: a tuple for each of thousands would cost memory.
     """
 
     __slots__ = ("_about", "by", "place")
