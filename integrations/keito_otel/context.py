@@ -44,24 +44,33 @@ def enter_unseen(node: Node) -> None:
     _unseen = node
 
 
-def enter_node(node: Node) -> None:
-    """A span of an agent has started in this context."""
-    node.previous = nearest_open()
+def enter_node(node: Node, before: Optional[Node]) -> None:
+    """A span of an agent has started in this context, where `before` was the nearest open one."""
+    node.previous = before
     _node.set(node)
 
 
 def leave_node(node: Node) -> None:
-    """It has ended. In another context than its own nothing changes; there, an ended span is ignored."""
+    """It has ended. What remains of it in a context is ignored, and goes with the next span there or the one around."""
     global _unseen  # noqa: PLW0603
     node.is_open = False
-    _unseen = None if node is _unseen else _unseen
-    if _node.get() is node:
+    if node is _unseen:
+        _unseen = None
+    if node.role == "inference" and not node.is_root:
+        return  # most spans are such, and to set a variable takes its time
+    now = _node.get()
+    if now is not None and not now.is_open:
         _node.set(nearest_open())
 
 
-def node_around(scope: str) -> Optional[Node]:
-    """The open span around this code, if another instrumentation than `scope` made it."""
-    node = nearest_open()
+def node_around(nearest: Optional[Node], scope: str) -> Optional[Node]:
+    """The open span of an agent around this code, if another instrumentation than `scope` made it.
+
+    Args:
+        nearest: The nearest open span of any kind.
+        scope: The instrumentation.
+    """
+    node = nearest
     while node is not None and node.role == "other":
         node = node.previous if node.previous is None or node.previous.is_open else None
     if _unseen is not None and (node is None or node in _unseen.outers()) and _is_alone(_unseen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
@@ -29,7 +30,7 @@ class CallMeter:
 
     def __init__(self, account: object) -> None:
         self._account = account
-        self._ids: dict[str, None] = {}
+        self._ids: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.RLock()
 
     def begin(self, node: Node) -> None:
@@ -122,9 +123,11 @@ class CallMeter:
         if node.is_listed and call.usage is None:
             return  # that its tokens are not known is billed already
         counted = self._agreed(node, call)
-        if run is None or counted is None or self._is_known(counted) or _is_metered(node, run, counted):
+        if run is None or counted is None or self._is_known(counted):
             return
         if counted.operation == "embeddings":
+            if _is_metered(node, run, counted):
+                return
             node.root.embeddings.add(counted.started_at)
         run.record(counted)
 
@@ -148,14 +151,14 @@ class CallMeter:
     def _is_known(self, call: LLMCall) -> bool:
         """Whether the span of another trace has reported the answer. Small servers give one id to many answers."""
         answer = call.response_id
-        if answer is None or call.usage is None or call.partial or not is_specific(answer):
+        if answer is None or call.usage is None or call.partial:
             return False
         with self._lock:  # two threads may ask at once
             if answer in self._ids:
-                return True
+                return is_specific(answer)
             self._ids[answer] = None
             if len(self._ids) > _IDS_KEPT:
-                del self._ids[next(iter(self._ids))]
+                self._ids.popitem(last=False)
         return False
 
 
@@ -179,7 +182,7 @@ def _around(node: Node) -> Optional[Node]:
 
 def _is_metered(node: Node, run: AgentRun, call: LLMCall) -> bool:
     """Whether a metered client has recorded these embeddings. Their answers have no id: tokens and time must tell."""
-    return call.operation == "embeddings" and any(
+    return any(
         other.operation == "embeddings"
         and other.usage == call.usage
         and call.started_at <= other.started_at <= other.ended_at <= call.ended_at

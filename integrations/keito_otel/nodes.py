@@ -85,7 +85,7 @@ class Root:
         return self.ended and not self.open
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)  # what most spans never have is of the class, which takes no time
 class Node:
     """An open span.
 
@@ -116,20 +116,20 @@ class Node:
     root: Root
     outer: Optional[Node] = None
     role: Role = "other"
-    run: Optional[AgentRun] = None
-    above: Optional[FrameworkCall] = None
-    call: Optional[SpanCall] = None
-    inside: frozenset[str] = frozenset()
-    is_counted: bool = False
-    is_waiting: bool = False
-    is_listed: bool = False
-    within: Optional[Node] = None
-    open_inside: int = 0
-    held: tuple[LLMCall, ...] = ()
-    entered: Optional[AgentRun] = None
-    before: Optional[AgentRun] = None
-    is_open: bool = True
-    previous: Optional[Node] = None
+    run: Optional[AgentRun] = field(default=None, init=False)
+    above: Optional[FrameworkCall] = field(default=None, init=False)
+    call: Optional[SpanCall] = field(default=None, init=False)
+    inside: frozenset[str] = field(default=frozenset(), init=False)
+    is_counted: bool = field(default=False, init=False)
+    is_waiting: bool = field(default=False, init=False)
+    is_listed: bool = field(default=False, init=False)
+    within: Optional[Node] = field(default=None, init=False)
+    open_inside: int = field(default=0, init=False)
+    held: tuple[LLMCall, ...] = field(default=(), init=False)
+    entered: Optional[AgentRun] = field(default=None, init=False)
+    before: Optional[AgentRun] = field(default=None, init=False)
+    is_open: bool = field(default=True, init=False)
+    previous: Optional[Node] = field(default=None, init=False)
 
     @property
     def is_root(self) -> bool:

@@ -13,13 +13,22 @@ from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
 from keito.billing.policy import PolicyFields
+from keito.metering.current import starting_run
 from keito.outbox import FlushReport
 from keito_otel.calls import attributes_of
-from keito_otel.context import LANGCHAIN, enter_node, enter_unseen, keep_in_context, leave_node, node_around
+from keito_otel.context import (
+    LANGCHAIN,
+    enter_node,
+    enter_unseen,
+    keep_in_context,
+    leave_node,
+    nearest_open,
+    node_around,
+)
 from keito_otel.meter import CallMeter
 from keito_otel.nodes import Node, Root
 from keito_otel.roles import role_at_start, role_of
-from keito_otel.routing import has_outcomes
+from keito_otel.routing import has_outcomes, tells_nothing
 from keito_otel.runs import RunKeeper
 from keito_otel.table import Picks, SpanTable
 
@@ -121,8 +130,9 @@ class KeitoSpanProcessor(SpanProcessor):
             return
         if self._table.is_full or time.monotonic() - self._swept_at > self._sweep_every:
             self._sweep()
-        role = role_at_start(scope, span.name, attributes_of(span))
-        around = node_around(scope) if role == "inference" else None
+        role = role_at_start(scope, span, attributes_of(span))
+        before = nearest_open()
+        around = node_around(before, scope) if role == "inference" else None
         is_unseen = scope == LANGCHAIN and keep_in_context()
         node = self._table.add(span, scope, context, around, role)
         if node is None:
@@ -130,12 +140,14 @@ class KeitoSpanProcessor(SpanProcessor):
         if is_unseen:
             enter_unseen(node)
         if role != "other" or node.is_root:
-            enter_node(node)
+            enter_node(node, before)
         if role != "other":
             if self._warns_of_work:
                 self._warn_of_work()
-            self._runs.begin(node)
-            self._runs.enter(node)
+            if node.root.run is None:
+                self._runs.begin(node)
+            if starting_run() is not node.root.run:
+                self._runs.enter(node)
             self._meter.begin(node)
 
     def _warn_of_work(self) -> None:
@@ -148,9 +160,9 @@ class KeitoSpanProcessor(SpanProcessor):
 
     def _ended(self, node: Node, span: ReadableSpan) -> None:
         about = attributes_of(span)
+        leave_node(node)
         is_root = node.is_root
         node.span = span
-        leave_node(node)
         try:
             self._read(node, about)
         except Exception as error:  # the run is billed with what is known
@@ -161,7 +173,8 @@ class KeitoSpanProcessor(SpanProcessor):
             self._runs.finish(node.root, span, about)
             self._runs.leave_root(node.root)
             node.root.rest()
-        self._runs.leave(node)
+        if node.entered is not None:
+            self._runs.leave(node, node.entered)
 
     def _read(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span tells by its end."""
@@ -170,8 +183,10 @@ class KeitoSpanProcessor(SpanProcessor):
         has_outcome = has_outcomes(node.span, about)
         if node.role == "other" and not has_outcome:
             return
-        self._runs.begin(node)
-        self._runs.learn(node, about)
+        if node.root.run is None:
+            self._runs.begin(node)
+        if not tells_nothing(about):
+            self._runs.learn(node, about)
         self._meter.end(node, about)
         if has_outcome:
             self._runs.log_outcomes(node, about)

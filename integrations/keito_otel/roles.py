@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
 
 _INFERENCE = frozenset(
     {
@@ -88,10 +91,10 @@ def _has_model(about: Mapping[str, Any]) -> bool:
     return not _MODELS.isdisjoint(about)
 
 
-def role_at_start(scope: str, name: str, about: Mapping[str, Any]) -> Role:
+def role_at_start(scope: str, span: ReadableSpan, about: Mapping[str, Any]) -> Role:
     """The part of a span that starts, by its attributes, by who made it and, for what is none, by its name."""
     role = role_of(about) if about else "other"
-    if role != "other" or name.startswith(_SETUP):
+    if role != "other" or span.name.startswith(_SETUP):
         return role
     if is_of_agents(scope):
         return "unknown"

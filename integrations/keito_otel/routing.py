@@ -70,8 +70,8 @@ def has_outcomes(span: ReadableSpan, about: Mapping[str, Any]) -> bool:
     """Whether a span reports outcomes."""
     if _TYPE in about:
         return True
-    events = span.events
-    return bool(events) and any(event.name == _EVENT for event in events)
+    held = getattr(span, "_events", None)  # `events` copies them under a lock, and most spans have none
+    return (held is None or len(held) > 0) and any(event.name == _EVENT for event in span.events)
 
 
 def outcomes_in(span: ReadableSpan, about: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

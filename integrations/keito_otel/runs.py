@@ -20,7 +20,7 @@ from keito_otel.context import nearest_open
 from keito_otel.ends import status_of
 from keito_otel.nodes import Node, Root, SpanCall
 from keito_otel.roles import is_of_agents
-from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of, tells_nothing
+from keito_otel.routing import agent_of, extras, outcome_of, outcomes_in, route, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,13 +100,11 @@ class RunKeeper:
             node.before, node.entered = enter_run(root.run), root.run
             root.before = root.before or node.before
 
-    def leave(self, node: Node) -> None:
+    def leave(self, node: Node, entered: AgentRun) -> None:
         """Undo that, where the code does not go on inside the root."""
-        if node.entered is None:
-            return
         around = nearest_open()
         if around is None or around.root is not node.root:
-            leave_run(node.entered, node.before)
+            leave_run(entered, node.before)
 
     def leave_root(self, root: Root) -> None:
         """Undo it where the root itself ends."""
@@ -115,8 +113,6 @@ class RunKeeper:
 
     def learn(self, node: Node, about: Mapping[str, Any]) -> None:
         """Take over what a span inside a root says of the conversation and of the agent, where the root does not."""
-        if tells_nothing(about):
-            return
         root, is_work = node.root, node.role == "work"
         if (root.session is None or is_work) and (session := session_of(about)) is not None:
             self._join(root, session, node)

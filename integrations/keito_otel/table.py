@@ -58,7 +58,7 @@ class SpanTable:
         self._lock = threading.RLock()
         self._nodes: dict[int, Node] = {}
         self._roots: OrderedDict[int, Root] = OrderedDict()  # finds its oldest at once
-        self._left: dict[int, ref[Root]] = {}
+        self._left: OrderedDict[int, ref[Root]] = OrderedDict()
         self._ended: deque[tuple[float, Root]] = deque()
 
     def add(
@@ -76,34 +76,34 @@ class SpanTable:
         Returns:
             What it is, unless it is known already.
         """
-        context, parent = span.get_span_context(), span.parent
-        assert context is not None
+        span_id, parent = _id_of(span), span.parent
         with self._lock:
-            if context.span_id in self._nodes:
+            if span_id in self._nodes:
                 return None
             if parent is not None:
-                outer = _inner(self._nodes.get(parent.span_id) or self._beside(parent), outer)
-            root = self._root_of(span, outer, role)
+                own = self._nodes.get(parent.span_id) or self._beside(parent)
+                outer = own if outer is None else _inner(own, outer)
+            root = self._root_of(span, parent, outer, role)
             if root is None:
                 root = Root(span, scope, from_baggage(around), is_picked=self._picks is not None and self._picks(span))
-                self._roots[context.span_id] = root
-            node = self._nodes[context.span_id] = Node(span, scope, root, outer, role)
-            root.open.add(context.span_id)
+                self._roots[span_id] = root
+            node = self._nodes[span_id] = Node(span, scope, root, outer, role)
+            root.open.add(span_id)
             root.seen_at = time.monotonic()
         return node
 
     def pop(self, span: ReadableSpan) -> Optional[Node]:
         """A span has ended; answers what it was, or `None` if it never started here or was given up."""
-        context = span.get_span_context()
-        assert context is not None
+        span_id = _id_of(span)
         with self._lock:
-            node = self._nodes.pop(context.span_id, None)
+            node = self._nodes.pop(span_id, None)
             if node is not None:
-                node.root.open.discard(context.span_id)
-                node.root.seen_at = time.monotonic()
-                self._left[context.span_id] = node.root.weakly  # others may start below it
+                root = node.root
+                root.open.discard(span_id)
+                root.seen_at = time.monotonic()
+                self._left[span_id] = root.weakly  # others may start below it
                 if len(self._left) > _LEFT_KEPT:
-                    del self._left[next(iter(self._left))]
+                    self._left.popitem(last=False)
         return node
 
     def close(self, root: Root, *, waits: bool = True) -> list[Node]:
@@ -113,10 +113,8 @@ class SpanTable:
             root: Which one.
             waits: Whether spans in it may still end.
         """
-        context = root.span.get_span_context()
-        assert context is not None
         with self._lock:
-            if self._roots.pop(context.span_id, None) is None:
+            if self._roots.pop(_id_of(root.span), None) is None:
                 return []
             root.ended = True
             left = [self._nodes[span_id] for span_id in root.open if span_id in self._nodes]
@@ -151,8 +149,7 @@ class SpanTable:
         """Whether there are more open spans than it keeps."""
         return len(self._nodes) > self._limit
 
-    def _root_of(self, span: Span, outer: Optional[Node], role: Role) -> Optional[Root]:
-        parent = span.parent
+    def _root_of(self, span: Span, parent: Optional[SpanContext], outer: Optional[Node], role: Role) -> Optional[Root]:
         if outer is not None and not outer.root.is_lost:
             root: Optional[Root] = outer.root
         elif parent is not None and not parent.is_remote:
@@ -161,7 +158,8 @@ class SpanTable:
                 return None  # OpenLLMetry leaves spans of LangChain behind as the current ones
         else:
             return None
-        return None if root is not None and self._begins_in(root, span) else root
+        is_picked = self._picks is not None and root is not None and not root.is_picked and self._picks(span)
+        return None if is_picked else root
 
     def _beside(self, parent: SpanContext) -> Optional[Node]:
         """The open span of an agent around this code, in the trace of a parent that nobody has reported.
@@ -177,18 +175,21 @@ class SpanTable:
             return None  # of another processor
         return node if context.trace_id == parent.trace_id else None
 
-    def _begins_in(self, root: Root, span: Span) -> bool:
-        return self._picks is not None and not root.is_picked and self._picks(span)
-
     def _forget(self, root: Root) -> None:
         for span_id in root.open:
             self._nodes.pop(span_id, None)
+
+
+def _id_of(span: ReadableSpan) -> int:
+    context = span.get_span_context()
+    assert context is not None
+    return context.span_id
 
 
 def _nobody() -> None:
     return None
 
 
-def _inner(parent: Optional[Node], around: Optional[Node]) -> Optional[Node]:
+def _inner(parent: Optional[Node], around: Node) -> Optional[Node]:
     """The span around one: its parent, or one inside of that, whose instrumentation did not make it the current one."""
-    return around if parent is not None and around is not None and parent in around.outers() else parent
+    return around if parent is not None and parent in around.outers() else parent

@@ -63,7 +63,10 @@ class Seen:
 
     def __init__(self, call: LLMCall, place: Optional[int], by: Optional[str] = None) -> None:
         self.by: Union[str, tuple[str, ...], None] = by
-        self.learn(call, place)
+        self.place = place
+        self._about: Union[LLMCall, _Told] = call
+        if place is None:
+            self._shrink(call)
 
     def is_known_to(self, by: Optional[str]) -> bool:
         """Whether this integration has reported it, which does so once: what it reports now is another call."""
@@ -76,14 +79,9 @@ class Seen:
 
     def learn(self, call: LLMCall, place: Optional[int]) -> None:
         """Remember this of it from now on. A call that the run keeps is in memory anyway."""
-        self.place = place
-        self._about: Union[LLMCall, _Told] = call
+        self.place, self._about = place, call
         if place is None:
-            # Of thousands every byte counts, and those with tokens hardly need their times.
-            self._about = told = _Told.by(call)
-            if told.counts is not None:
-                is_enough = is_specific(call.response_id or "")
-                self._about = _of_model(*told.models) if is_enough else told._replace(began=None, ended=None)
+            self._shrink(call)
 
     @property
     def is_counted(self) -> bool:
@@ -107,6 +105,13 @@ class Seen:
         if one.counts is None or other.counts is None:  # a report lasts as long as the call, or longer
             return _is_before(one.began, other.ended) and _is_before(other.began, one.ended)
         return one.counts == other.counts
+
+    def _shrink(self, call: LLMCall) -> None:
+        """Of thousands every byte counts, and those with tokens hardly need their times."""
+        self._about = told = _Told.by(call)
+        if told.counts is not None:
+            is_enough = is_specific(call.response_id or "")
+            self._about = _of_model(*told.models) if is_enough else told._replace(began=None, ended=None)
 
     @property
     def _told(self) -> _Told:
@@ -149,7 +154,8 @@ class Answers:
         if call.response_id is None or call.cached:
             return
         seen = Seen(call, place, by)
-        self._forget_times(call, place)
+        if place is None:
+            self._forget_times(call)
         if call.response_id in self._seen:
             alike = self._alike(call.response_id)
             self._seen[call.response_id] = (*alike[1 - _MOST_ALIKE :], seen)
@@ -161,7 +167,8 @@ class Answers:
     def learn(self, seen: Seen, call: LLMCall, place: Optional[int]) -> None:
         """From now on, remember this of a call that was reported before."""
         seen.learn(call, place)
-        self._forget_times(call, place)
+        if place is None:
+            self._forget_times(call)
 
     def seal(self) -> None:
         """From now on nothing that is recorded can be changed: it is being billed."""
@@ -169,9 +176,9 @@ class Answers:
             for seen in self._alike(answer):
                 seen.place = None
 
-    def _forget_times(self, call: LLMCall, place: Optional[int]) -> None:
+    def _forget_times(self, call: LLMCall) -> None:
         """One moment has to do for all calls whose own times would take too much memory."""
-        if place is None and call.ended_at.tzinfo is not None:
+        if call.ended_at.tzinfo is not None:
             ended = self._forgotten
             self._forgotten = call.ended_at if ended is None else max(ended, call.ended_at)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Optional
 
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import amount, mapping, text
+from keito.metering.dialects.reading import TEXT_LIMIT, amount, mapping, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import MOST, Usage, quick_usage
 
@@ -71,8 +71,8 @@ _COUNT_OF = {name: count for count, names in _COUNTS.items() for name in names}
 _INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED = (
     _COUNTS[count][0] for count in ("input", "output", "cache_read", "cache_write", "reasoning")
 )
-_PRESENT = frozenset({_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED})
-"""The counts of today's conventions."""
+_OTHERS = frozenset(_COUNT_OF) - {_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED}
+"""The counts that are none of today's conventions."""
 
 _WHOLE = {int}
 
@@ -102,6 +102,7 @@ _FRAMEWORKS = frozenset(
 _BESIDE = "anthropic_llm"
 """What OpenLLMetry calls LlamaIndex's class for Anthropic. It hands on its counts, with the cache beside the input."""
 
+_COST = "gen_ai.usage.cost.amount"
 _ID = ("gen_ai.response.id",)
 _OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
@@ -109,19 +110,24 @@ _TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,30})?([eE]-[0-9]{1,2})?")
 """A cost as text, which is exact where an attribute's double is not."""
 
-_EMBEDDINGS = {"embeddings", "embedding", "EMBEDDING"}
-_COMPLETION = {"text_completion", "completion", "text_completions", "text.completions", "text.streaming_completions"}
+_OPERATIONS: dict[Optional[str], str] = {
+    **dict.fromkeys(("embeddings", "embedding", "EMBEDDING"), "embeddings"),
+    **dict.fromkeys(
+        ("text_completion", "completion", "text_completions", "text.completions", "text.streaming_completions"),
+        "text_completion",
+    ),
+}
 
 
 def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa: ARG001 - all dialects take it
     """Read the attributes of a span of one model call. Spans of agents and workflows repeat the sums of theirs."""
     about = mapping(attributes)
     return Report(
-        span_usage(about),
+        _usage(about),
         _first(about, _SERVED),
         _first(about, _TIER),
         _first(about, _ID),
-        _reported_cost(about),
+        _reported_cost(about) if _COST in about else None,
         _provider(about),
         _first(about, _REQUESTED),
         _operation(about),
@@ -130,12 +136,12 @@ def span(attributes: object, provider: Optional[str] = None) -> Report:  # noqa:
 
 def span_usage(attributes: object) -> Optional[Usage]:
     """Tokens of a span."""
-    about = mapping(attributes)
-    names = about.keys() & _COUNT_OF.keys()  # a span of a long chat has hundreds of others
-    if not names:
-        return None
-    usage = _plain_usage(about) if names <= _PRESENT else None
-    if usage is None:
+    return _usage(mapping(attributes))
+
+
+def _usage(about: Mapping[Any, Any]) -> Optional[Usage]:
+    usage = _plain_usage(about) if about.keys().isdisjoint(_OTHERS) else None
+    if usage is None and (names := about.keys() & _COUNT_OF.keys()):  # a span of a long chat has hundreds of others
         counts = Counts({name: about[name] for name in sorted(names)})
         usage = _disputed_usage(counts, is_beside=about.get("gen_ai.provider.name") == _BESIDE)
     return usage
@@ -150,9 +156,9 @@ def _plain_usage(about: Mapping[Any, Any]) -> Optional[Usage]:
         about.get(_WRITTEN, 0),
         about.get(_REASONED, 0),
     )
-    if {*map(type, counts)} != _WHOLE or min(counts) < 0 or not 0 < taken + made < MOST:
+    if {*map(type, counts)} != _WHOLE or not 0 < taken + made < MOST:
         return None
-    if taken < read + written or made < reasoned:  # as `Usage.problem`
+    if not (written >= 0 and 0 <= read <= taken - written and 0 <= reasoned <= made):  # as `Usage.problem`
         return None
     return quick_usage(taken, made, read, written, 0, 0, reasoned)
 
@@ -190,7 +196,7 @@ def _reported_cost(about: Mapping[Any, Any]) -> Optional[Decimal]:
     """Only what the provider itself says: the costs that instrumentations compute come from tables of their own."""
     if about.get("gen_ai.usage.cost.source") != "provider" or about.get("gen_ai.usage.cost.currency") != "USD":
         return None
-    cost = about.get("gen_ai.usage.cost.amount")
+    cost = about[_COST]
     return amount(Decimal(cost) if isinstance(cost, str) and _NUMBER.fullmatch(cost) else cost)
 
 
@@ -200,14 +206,14 @@ def _provider(about: Mapping[Any, Any]) -> Optional[str]:
 
 
 def _operation(about: Mapping[Any, Any]) -> str:
-    kind = _first(about, _OPERATION)
-    if kind in _EMBEDDINGS:
-        return "embeddings"
-    return "text_completion" if kind in _COMPLETION else "chat"
+    return _OPERATIONS.get(_first(about, _OPERATION), "chat")
 
 
 def _first(about: Mapping[Any, Any], names: tuple[str, ...]) -> Optional[str]:
     for name in names:
-        if name in about and (found := text(about[name])) is not None:
+        value = about.get(name)
+        if type(value) is str and 0 < len(value) <= TEXT_LIMIT:  # what `text` does first: the agent waits for this
+            return value
+        if value is not None and (found := text(value)) is not None:
             return found
     return None

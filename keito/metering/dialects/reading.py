@@ -9,7 +9,9 @@ from typing import Any, Optional, cast
 
 from typing_extensions import TypeGuard
 
-_TEXT_LIMIT = 256
+TEXT_LIMIT = 256
+"""Characters of a name; what is longer is none."""
+
 _RAW_LIMIT = 400
 """Characters of a raw usage that are kept; a run may have many."""
 
@@ -34,7 +36,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 def mapping(value: object) -> Mapping[Any, Any]:
     """`value` if it is a mapping, else an empty one."""
     if type(value) is dict:
-        return cast("Mapping[Any, Any]", value)
+        return value  # pyright: ignore[reportUnknownVariableType] - a cast is a call, and an agent waits for this
     return value if is_mapping(value) else _NOTHING
 
 
@@ -83,9 +85,9 @@ def is_missing(value: object) -> bool:
 def text(value: object) -> Optional[str]:
     """`value` if it is a text of reasonable length, or an enum member with one."""
     if type(value) is str:
-        return value if 0 < len(value) <= _TEXT_LIMIT else None
+        return value if 0 < len(value) <= TEXT_LIMIT else None
     found = getattr(value, "value", value) if isinstance(value, str) else value
-    return str(found) if isinstance(found, str) and 0 < len(found) <= _TEXT_LIMIT else None
+    return str(found) if isinstance(found, str) and 0 < len(found) <= TEXT_LIMIT else None
 
 
 def amount(value: object) -> Optional[Decimal]:
