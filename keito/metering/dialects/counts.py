@@ -29,6 +29,8 @@ class Counts:
         """`value` as a count. What can be none is 0 here and makes the usage doubtful; it is never interpreted."""
         if type(value) is int and -MOST < value < MOST:
             return value
+        if value is None:
+            return 0
         if isinstance(value, float) and value.is_integer() and -MOST < value < MOST:
             return int(value)
         self.doubtful = self.doubtful or not is_missing(value)

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from keito.metering.dialects.costs import reported_cost
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import field, members, text
+from keito.metering.dialects.reading import field, members, named, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage
 
@@ -40,12 +40,13 @@ _APART = {"citation_tokens", "num_search_queries", "prompt_audio_seconds", "reas
 
 def chat(answer: object, provider: Optional[str] = None) -> Report:
     """Read a chat completion, a text completion or a chunk of one."""
-    usage = field(answer, "usage")
+    about = named(answer)  # once, not for each of its fields
+    usage = field(about, "usage")
     return Report(
         usage=chat_usage(usage),
-        model=text(field(answer, "model")),
-        tier=text(field(answer, "service_tier")),
-        response_id=text(field(answer, "id")),
+        model=text(field(about, "model")),
+        tier=text(field(about, "service_tier")),
+        response_id=text(field(about, "id")),
         reported_cost=reported_cost(usage, provider),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Optional, cast
+from typing import Any, Optional
 
 from typing_extensions import TypeGuard
 
@@ -19,13 +19,9 @@ _RAW_LIMIT = 400
 _NOTHING: Mapping[Any, Any] = {}
 
 
-def _is_mapping(value: Any) -> bool:
-    return type(value) is dict or isinstance(value, Mapping)
-
-
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Whether `value` is a mapping, of whatever to whatever."""
-    return isinstance(value, Mapping)
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
@@ -36,23 +32,22 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 def mapping(value: object) -> Mapping[Any, Any]:
     """`value` if it is a mapping, else an empty one."""
     if type(value) is dict:
-        return value  # pyright: ignore[reportUnknownVariableType] - a cast is a call, and an agent waits for this
+        return value  # pyright: ignore[reportUnknownVariableType] - as in `named`
     return value if is_mapping(value) else _NOTHING
 
 
-def named(source: object) -> Any:
+def named(source: Any) -> Any:
     """What the names of `source` are looked up in: its own dictionary, for mappings and for pydantic's models.
 
     Such a model takes a microsecond to say that it has no attribute of some name.
     """
-    thing = cast("Any", source)
+    if type(source) is dict:
+        return source  # pyright: ignore[reportUnknownVariableType] - a cast is a call, and an agent waits for this
     try:
-        if type(source) is dict:
-            return thing
-        further = thing.__pydantic_extra__
-        declared = thing.__dict__
+        further = source.__pydantic_extra__
+        declared = source.__dict__
     except Exception:  # it is no model
-        return thing
+        return source
     return {**declared, **further} if further else declared
 
 
@@ -69,7 +64,7 @@ def field(source: object, *path: str) -> Any:
 def _get(source: Any, name: str) -> Any:
     place = named(source)
     try:
-        return place.get(name) if _is_mapping(place) else getattr(place, name, None)
+        return place.get(name) if is_mapping(place) else getattr(place, name, None)
     except Exception:  # a property of somebody else's object
         return None
 

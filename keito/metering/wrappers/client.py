@@ -86,18 +86,17 @@ class _Metered(Adopted):
             _log.debug("A call of a metered client was made outside of any run and is not recorded")
             return None
         body = mapping(options.json_data)
-        call = PendingCall(run, endpoint, self._keito_answerer(), text(body.get("model")), self._keito_area(), above)
+        provider, area = self._keito_answerer()
+        call = PendingCall(run, endpoint, provider, text(body.get("model")), area, above)
         if not body.get("stream"):
             observe_parser(options, call)
         return call
 
-    def _keito_answerer(self) -> str:
+    def _keito_answerer(self) -> tuple[str, Optional[str]]:
+        """Who answers, and where, if that changes the rates."""
         client: Any = self
-        return self._keito_provider or provider_at(str(client.base_url.host), self._keito_library)
-
-    def _keito_area(self) -> Optional[str]:
-        client: Any = self
-        return area_at(str(client.base_url.host), self._keito_library)
+        host = str(client.base_url.host)
+        return self._keito_provider or provider_at(host, self._keito_library), area_at(host, self._keito_library)
 
 
 def _check_budget(call: PendingCall) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from keito.metering.dialects.reading import mapping
 from keito.metering.wrappers.adopting import Adopted, adopt
@@ -79,7 +79,8 @@ def _is_raw(answer: Any) -> bool:
 
 
 def _has(thing: object, name: str) -> bool:
-    return _class_has(cast("Any", type(thing)), name)
+    kind: Any = type(thing)
+    return _class_has(kind, name)
 
 
 @lru_cache(maxsize=512)
