@@ -87,12 +87,15 @@ class KeitoCallbackHandler(BaseCallbackHandler):
             raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
         # Imported here: a program that only imports the handler does not pay for what bills.
         from keito.billing import AgentBilling  # noqa: PLC0415
+        from keito_langchain.model_calls import ModelCalls  # noqa: PLC0415
+        from keito_langchain.roots import Roots  # noqa: PLC0415
         from keito_langchain.translate import Translator  # noqa: PLC0415
 
         self.billing = AgentBilling(**policy_fields) if billing is None else billing
-        self._runs = Translator(self.billing)
+        self._roots = Roots(self.billing)
+        self._runs, self._calls = Translator(self._roots), ModelCalls(self._roots)
         if abandon_after is not None:
-            self._runs.watch.patience = abandon_after
+            self._roots.watch.patience = abandon_after
         self._name = remember(self)
         self._fields = {**policy_fields, "abandon_after": abandon_after} if billing is None else None
         # LangChain lets errors of callbacks through only then. Those that are no budget's never leave this class.
@@ -111,12 +114,12 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     @property
     def open_runs(self) -> int:
         """How many LangChain runs are going on, those inside others included."""
-        return self._runs.open_runs
+        return len(self._roots.table)
 
     @property
     def dropped_runs(self) -> int:
         """How many runs were billed as abandoned because more than 10,000 were open."""
-        return self._runs.dropped_runs
+        return self._roots.table.dropped
 
     @property
     def ignore_retry(self) -> bool:
@@ -133,14 +136,14 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         Raises:
             KeitoBudgetExceeded: A budget that is to stop the agent is used up.
         """
-        self._runs.check_budget(run_id, budgets)
+        self._calls.check_budget(run_id, budgets)
 
     def flush(self, timeout: float = 10.0) -> FlushReport:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands.
 
         Runs that are going on are no part of it.
         """
-        self._runs.watch.look()
+        self._roots.watch.look()
         return self.billing.send(timeout)
 
     @_never_raises
@@ -202,9 +205,9 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         try:  # not by the decorator: the agent waits for this and for `on_llm_end` with each of its model calls
-            is_news = self._runs.model_started(run_id, parent_run_id, serialized, metadata, kwargs, messages)
+            is_news = self._calls.started(run_id, parent_run_id, serialized, metadata, kwargs, messages)
             if is_news and self.raise_error:
-                self._runs.check_budget(run_id)
+                self._calls.check_budget(run_id)
         except Exception as error:
             _caught(self.billing, "on_chat_model_start", error)
 
@@ -220,9 +223,9 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         metadata: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        is_news = self._runs.model_started(run_id, parent_run_id, serialized, metadata, kwargs, prompts)
+        is_news = self._calls.started(run_id, parent_run_id, serialized, metadata, kwargs, prompts)
         if is_news and self.raise_error:
-            self._runs.check_budget(run_id)
+            self._calls.check_budget(run_id)
 
     @_never_raises
     def on_custom_event(
@@ -251,7 +254,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         self, response: LLMResult, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
         try:
-            self._runs.model_ended(run_id, kwargs.get("tags"), response)
+            self._calls.ended(run_id, kwargs.get("tags"), response)
         except Exception as error:
             _caught(self.billing, "on_llm_end", error)
 
@@ -259,7 +262,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     def on_llm_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any
     ) -> None:
-        self._runs.model_ended(run_id, kwargs.get("tags"), kwargs.get("response"), error)
+        self._calls.ended(run_id, kwargs.get("tags"), kwargs.get("response"), error)
 
     @_never_raises
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: Optional[UUID] = None, **kwargs: Any) -> None:
