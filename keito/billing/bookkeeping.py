@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from keito.billing.account import RunAccount
 from keito.billing.attempts import Attempts
 from keito.billing.chronicle import RunChronicle
+from keito.billing.corrections import comes_after_correction
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.overtaken import supplement_of
@@ -22,7 +23,7 @@ from keito.billing.recovery import recover
 from keito.billing.share import shares_of
 from keito.billing.windows import close_due, close_named
 from keito.metering import AgentRun
-from keito.outbox import BillingRecord
+from keito.outbox import BillingRecord, OutboxError
 from keito.outbox.durable import OutboxDelivery
 from keito.outbox.journal import Journal
 from keito.outbox.store import Store
@@ -86,6 +87,9 @@ class Bookkeeping:
             _log.warning("Run %s was started before a fork: the process that started it bills it", run.uid)
             return
         is_known = self._journal.end(run.uid)
+        if self._is_late_for_nothing(run):
+            self._delivery.store.forget([run.uid])
+            return
         shares = [] if policy.rollup is None else attempt(shares_of, run, policy, cost)
         if records or shares:
             stored = [share.stored() for share in shares]
@@ -98,6 +102,12 @@ class Bookkeeping:
             for share in shares:
                 _, count = self._windows.get(share.window.name, (None, 0))
                 self._windows[share.window.name] = (share.window.end, count + 1)
+
+    def _is_late_for_nothing(self, run: AgentRun) -> bool:
+        try:
+            return comes_after_correction(run, self._delivery.store, self._delivery.destination)
+        except OutboxError:  # whoever commits says it
+            return False
 
     def _since_closed(
         self, run: AgentRun, policy: BillingPolicy, cost: RunCost, new: set[str], records: list[BillingRecord]

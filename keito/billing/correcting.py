@@ -10,6 +10,7 @@ from keito.outbox import Delivery
 
 if TYPE_CHECKING:
     from keito.billing.corrections import Correction, Corrector
+    from keito.billing.postings import Postings
     from keito.client import Keito
 
 
@@ -29,6 +30,7 @@ class Correcting:
 
     _client: Optional[Keito]
     _delivery: Delivery
+    _postings: Postings
 
     def void(self, run_id: str, *, reason: str, timeout: float = 30.0) -> Correction:
         """Take back what a run was billed for, exactly once, however often it is said.
@@ -64,6 +66,7 @@ class Correcting:
             CorrectionError: As for `void`.
             KeitoError: As for `void`.
         """
+        self._postings.bill_late(run_id)
         return self._correct(timeout, lambda corrector: corrector.replace(run_id, reason, changes))
 
     def _correct(self, timeout: float, work: Callable[[Corrector], Correction]) -> Correction:

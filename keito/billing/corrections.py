@@ -15,13 +15,21 @@ from keito.outbox import BillingRecord, OutboxError, RecordKind, RecordState, St
 
 if TYPE_CHECKING:
     from keito.client import Keito
+    from keito.metering import AgentRun
     from keito.outbox.durable import OutboxDelivery
+    from keito.outbox.store import Store
 
 _log = logging.getLogger("keito.billing")
 
 _UNSENT = (RecordState.PENDING, RecordState.HELD, RecordState.DEAD)
 _UNDER_WAY = (RecordState.SENDING, RecordState.UNSURE)
 
+
+_ANEW = "-r"
+"""Ends the key of what is posted in the place of another record."""
+
+_MOST_EMPTY = 64
+"""Supplements in a row without a record, such as those of answers of a cache, beyond which no further one is looked for."""
 
 _REPLACED = "replaced: "
 """Begins the reason of what is posted anew, as opposed to what was taken back for good."""
@@ -123,9 +131,10 @@ class Corrector:
         return found
 
     def _records(self, run_id: str) -> list[StoredRecord]:
-        found, number = self._of(run_id), 0
-        while late := self._of(f"{run_id}-late-{number}"):
-            found, number = [*found, *late], number + 1
+        found, number, empty = self._of(run_id), 0, 0
+        while empty < _MOST_EMPTY:
+            late = self._of(f"{run_id}-late-{number}")
+            found, number, empty = [*found, *late], number + 1, 0 if late else empty + 1
         notes = {_note_key(record) for record in found}
         return [record for record in found if record.key not in notes]
 
@@ -204,9 +213,29 @@ def _plain_kind(record: StoredRecord) -> RecordKind:
 def _anew(record: StoredRecord, changes: Mapping[str, Any]) -> BillingRecord:
     body: dict[str, Any] = json.loads(record.body, parse_float=Decimal)
     fitting = {name: value for name, value in changes.items() if name in body or name in ("notes", "billable")}
-    key = f"{record.key}-r"
+    key = f"{record.key}{_ANEW}"
     metadata = {**body["metadata"], "keito": {**body["metadata"]["keito"], "key": key, "replaces": record.key}}
     return BillingRecord(key, record.kind, {**body, **fitting, "metadata": metadata})
+
+
+def earlier_keys(key: Optional[str]) -> Iterator[str]:
+    """The key of a record that was replaced, and of those that it had itself replaced."""
+    while key is not None:
+        yield key
+        key = key[: -len(_ANEW)] if key.endswith(_ANEW) else None
+
+
+def comes_after_correction(run: AgentRun, store: Store, destination: str) -> bool:
+    """Whether a run is a supplement to one that was voided or replaced meanwhile, so that it is not to be billed."""
+    earlier = run.supplement_to
+    if earlier is None:
+        return False
+    found = store.find(destination=destination, run_id=earlier.uid, limit=1000)
+    notes = {_note_key(record) for record in found}
+    is_late = any(record.state is RecordState.WITHDRAWN or record.key in notes for record in found)
+    if is_late:
+        _log.warning("Run %s was taken back; what has come for it since then is not billed", earlier.uid)
+    return is_late
 
 
 def _keys(records: Sequence[StoredRecord]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The expense that was missing for want of a price, once there is one."""
+"""The expenses that were missing for want of a price, once there is one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import Any, Optional, Union
 
 from keito.billing.cost import Gap, ModelCost, RateRow, RunCost
-from keito.billing.expenses import expenses_for, not_converted
+from keito.billing.expenses import Expense, expenses_for, not_converted
 from keito.billing.gap_rows import gaps_of
 from keito.billing.metadata import fit, keito_facts, model_rows, model_totals
 from keito.billing.policy import BillingPolicy
@@ -35,16 +35,16 @@ class Unbilled:
     models: tuple[str, ...] = ()
 
 
-def late_key(key: str) -> str:
-    """The key of the expense that a time entry with this key lacks."""
-    return f"{key}-reprice"
+def late_key(key: str, number: int = 0) -> str:
+    """The key of the first expense that a time entry with this key lacks, or of a further one in another currency."""
+    return f"{key}-reprice-{number}" if number else f"{key}-reprice"
 
 
-def late_expense(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Union[BillingRecord, Unbilled, None]:
-    """The expense for the calls of a time entry that had no price when it was made.
+def late_expenses(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Union[list[BillingRecord], Unbilled]:
+    """The expenses for the calls of a time entry that had no price when it was made: one in each currency.
 
-    There is one expense for a time entry, whose key follows from the entry's: posted twice, it would be known. So it
-    has to wait until all of the entry's calls have a price that ever can have one.
+    Their keys follow from the entry's: posted twice, they would be known. So they have to wait until all of the
+    entry's calls have a price that ever can have one.
 
     Args:
         key: The time entry's.
@@ -52,12 +52,12 @@ def late_expense(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Un
         policy: What it is billed by now: its prices, exchange rate, markup and expense category.
 
     Returns:
-        The expense; or why there is none yet; or `None` where nothing is missing.
+        The expenses, none where nothing is missing; or why there are none yet.
     """
     facts: Mapping[str, Any] = body["metadata"]["keito"]
     gaps = gaps_of(facts)
     if not gaps:
-        return None
+        return []
     if policy.expense_category_id is None:
         return Unbilled("KEITO_EXPENSE_CATEGORY_ID is not set")
     with localcontext(EXACT):
@@ -66,7 +66,7 @@ def late_expense(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> Un
         if missing:
             reasons = ", ".join(f"{model}: {reason}" for model, reason in missing.items())
             return Unbilled(reasons, tuple(missing))
-        return _expense(key, body, _cost(priced), policy)
+        return _expenses(key, body, _cost(priced), policy)
 
 
 def price_gap(gap: Gap, table: Optional[PriceTable] = None) -> PricedCall:
@@ -108,30 +108,33 @@ def _cost(priced: list[tuple[Gap, PricedCall]]) -> RunCost:
     return total
 
 
-def _expense(
+def _expenses(
     key: str, body: Mapping[str, Any], cost: RunCost, policy: BillingPolicy
-) -> Union[BillingRecord, Unbilled, None]:
-    metadata: Mapping[str, Any] = body["metadata"]
-    day, status = date.fromisoformat(body["spent_date"]), metadata["keito"].get("status")
+) -> Union[list[BillingRecord], Unbilled]:
+    day, status = date.fromisoformat(body["spent_date"]), body["metadata"]["keito"].get("status")
     if not (policy.post_after(RunStatus(status)) if status else policy.post).expense:
         return Unbilled("the policy posts no expenses for it")
     if not_converted(cost, policy, day):
         return Unbilled("there is no exchange rate for its day")
-    expense = next(iter(expenses_for(cost, replace(policy, expense_per="run"), day)), None)
-    if expense is None:
-        return None  # it costs nothing
+    found = expenses_for(cost, replace(policy, expense_per="run"), day)
+    return [_expense(key, body, expense, policy) for expense in found]
+
+
+def _expense(key: str, body: Mapping[str, Any], expense: Expense, policy: BillingPolicy) -> BillingRecord:
+    metadata: Mapping[str, Any] = body["metadata"]
+    status, own = metadata["keito"].get("status"), late_key(key, expense.part)
     # Calls that no price can help, such as those without usage, stay unbilled.
-    flags = [] if _named(metadata["keito"]) == cost.calls else ["unpriced"]
-    facts = keito_facts(late_key(key), status, corrects=key, flags=flags, **expense.facts())
+    flags = [] if _named(metadata["keito"]) == expense.cost.calls else ["unpriced"]
+    facts = keito_facts(own, status, corrects=key, flags=flags, **expense.facts())
     about = {name: metadata[name] for name in ("agent", "run", "session_id") if name in metadata}
     late = {
         "project_id": body["project_id"],
         "spent_date": body["spent_date"],
         "source": "agent",
         **expense.body(policy),
-        "metadata": fit({**about, **_models(cost), "keito": facts}),
+        "metadata": fit({**about, **_models(expense.used), "keito": facts}),
     }
-    return BillingRecord(late_key(key), RecordKind.EXPENSE, late)
+    return BillingRecord(own, RecordKind.EXPENSE, late)
 
 
 def _named(facts: Mapping[str, Any]) -> int:
@@ -139,7 +142,7 @@ def _named(facts: Mapping[str, Any]) -> int:
     return sum(row["calls"] for row in facts.get("unpriced", ()))
 
 
-def _models(cost: RunCost) -> dict[str, Any]:
+def _models(cost: Optional[RunCost]) -> dict[str, Any]:
     from keito.types.agent_metadata import AgentMetadata  # noqa: PLC0415 - brings every model of the API along
 
     return {**AgentMetadata.build(**model_totals(cost)), **model_rows(cost)}

@@ -67,6 +67,10 @@ class Postings:
         """Hand the records of an ended run to the delivery; answers by what that failed, where it raises."""
         return self._bill(run, policy, self._delivery.deliver)
 
+    def bill_late(self, run_id: str) -> None:
+        """Bill at once what has come after the end of a run: the run is to be replaced, and that with it."""
+        self._bill_late(self.supplements.take(run_id), self._delivery.accept)
+
     def expect(self) -> None:
         """Wake up when something is due."""
         windows = self.rollup.next_end if self._books is None else self._books.next_end

@@ -7,6 +7,7 @@ from typing import Optional
 
 from keito.billing.attempts import Attempts
 from keito.billing.chronicle import AbandonedRun, has_prices
+from keito.billing.corrections import comes_after_correction
 from keito.billing.cost import RunCost
 from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy
@@ -46,7 +47,7 @@ def _is_gone(name: str) -> Optional[bool]:
 def _close(store: Store, found: OpenRun, guard: Guard) -> bool:
     try:
         rebuilt = AbandonedRun.of(found, guard)
-        if rebuilt is None:
+        if rebuilt is None or comes_after_correction(rebuilt.run, store, found.destination):
             store.forget([found.uid])
             return False
         if rebuilt.had_prices and not has_prices():

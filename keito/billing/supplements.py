@@ -56,17 +56,21 @@ class Supplements:
     def take_due(self) -> list[AgentRun]:
         """Those whose time is over; they are forgotten here, and take nothing more."""
         now = datetime.now(timezone.utc)
-        return self._take(lambda end: end <= now)
+        return self._take(lambda _, end: end <= now)
+
+    def take(self, uid: str) -> list[AgentRun]:
+        """The one to the run with this uid, if it is open."""
+        return self._take(lambda of, _: of == uid)
 
     def take_all(self, *, for_good: bool = False) -> list[AgentRun]:
         """All of them, however much time they have; `for_good`: none is begun any more."""
         with self._lock:
             self._is_closed = self._is_closed or for_good
-            return self._take(lambda _: True)
+            return self._take(lambda *_: True)
 
-    def _take(self, is_due: Callable[[datetime], bool]) -> list[AgentRun]:
+    def _take(self, is_due: Callable[[str, datetime], bool]) -> list[AgentRun]:
         with self._lock:
-            due = {uid: run for uid, (run, end) in self._open.items() if is_due(end)}
+            due = {uid: run for uid, (run, end) in self._open.items() if is_due(uid, end)}
             for uid in due:
                 del self._open[uid]
         for run in due.values():

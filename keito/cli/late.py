@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from keito.billing.late_expense import Unbilled, late_expense, late_key
+from keito.billing.corrections import earlier_keys
+from keito.billing.late_expense import Unbilled, late_expenses, late_key
 from keito.billing.policy import BillingPolicy
 from keito.cli.records import GAPS, body_of, facts_of, walk
 from keito.cli.screen import fail, print_table, say
@@ -24,12 +25,12 @@ class Found:
 
     Attributes:
         entry: The time entry.
-        expense: What is missing.
+        expenses: What is missing, one in each currency.
         obstacle: Why it is not to be posted now. Where there is neither, the calls cost nothing.
     """
 
     entry: StoredRecord
-    expense: Optional[BillingRecord] = None
+    expenses: Sequence[BillingRecord] = ()
     obstacle: Optional[Unbilled] = None
 
 
@@ -44,14 +45,13 @@ def look(store: Store, fields: Mapping[str, Any], project: Optional[str]) -> Ite
             continue
         body = body_of(entry)
         if (project or entry.project_id) == entry.project_id and not _is_done(store, entry.key, facts_of(body)):
-            late = late_expense(entry.key, body, _policy(fields, body))
-            yield Found(entry, None, late) if isinstance(late, Unbilled) else Found(entry, late)
+            late = late_expenses(entry.key, body, _policy(fields, body))
+            yield Found(entry, (), late) if isinstance(late, Unbilled) else Found(entry, late)
 
 
 def _is_done(store: Store, key: str, facts: Mapping[str, Any]) -> bool:
-    """Whether the expense is there, also that of the entry which this one replaces; or the entry is void."""
-    replaced = facts.get("replaces")
-    keys = [late_key(key), f"{key}-void", *([late_key(replaced)] if replaced else [])]
+    """Whether the expense is there, also that of an entry which this one replaces; or the entry is void."""
+    keys = [late_key(key), f"{key}-void", *(late_key(earlier) for earlier in earlier_keys(facts.get("replaces")))]
     return any(store.find(key=one) for one in keys)
 
 
@@ -67,13 +67,13 @@ def _policy(fields: Mapping[str, Any], body: Mapping[str, Any]) -> BillingPolicy
 def keep(store: Store, found: Iterable[Found]) -> None:
     """Store the expenses for whoever the time entries were for. One that the store has stays as it is."""
     for one in found:
-        if one.expense is not None:
-            store.add([one.expense], one.entry.destination, run_id=one.entry.run_id)
+        if one.expenses:
+            store.add(one.expenses, one.entry.destination, run_id=one.entry.run_id)
 
 
 def expenses_json(found: Iterable[Found]) -> list[dict[str, Any]]:
     """The expenses, for programs."""
-    return [_expense_json(one.expense) for one in found if one.expense is not None]
+    return [_expense_json(expense) for one in found for expense in one.expenses]
 
 
 def _expense_json(expense: BillingRecord) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def reprice(
     fields = {**fields_of(policy), **({} if table is None else {"prices": _prices_of(table)})}
     with opened(url) as store:
         found = list(late.look(store, fields, project))
-        expenses = [one for one in found if one.expense is not None]
+        expenses = [one for one in found if one.expenses]
         if not dry_run:
             late.keep(store, expenses)
     waiting = [one for one in found if one.obstacle is not None]

@@ -124,6 +124,37 @@ def test_a_supplement_goes_with_its_run(billing: AgentBilling, books: Any) -> No
     assert [found.metadata["run"]["id"] for found in books.outcomes] == [uid]
 
 
+def test_a_supplement_goes_with_its_run_also_behind_an_empty_one(billing: AgentBilling, books: Any) -> None:
+    uid = work(billing)
+    with billing.run() as run:
+        pass
+    run.record_llm_call(model="m", input_tokens=1, cached=True)
+    assert billing.flush().complete
+    run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    assert billing.flush().complete
+    assert f"{run.uid}-late-1-outcome-0" in billing.void(run.uid, reason="wrong").deleted
+    assert [found.metadata["run"]["id"] for found in books.outcomes] == [uid]
+
+
+def test_what_comes_late_for_a_run_that_was_taken_back_is_not_billed(billing: AgentBilling, books: Any) -> None:
+    with billing.run() as run:
+        pass
+    run.record_llm_call(model="m", input_tokens=1, reported_cost="0.25")  # and is not in the outbox yet
+    billing.void(run.uid, reason="wrong")
+    run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    assert billing.flush().complete
+    assert (books.times, books.outcomes, books.expenses) == ([], [], [])
+
+
+def test_what_has_come_late_is_replaced_with_its_run(billing: AgentBilling, books: Any, second_project: str) -> None:
+    with billing.run() as run:
+        pass
+    run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    billing.replace(run.uid, reason="wrong client", project_id=second_project)
+    assert billing.flush().complete
+    assert [found.project_id for found in books.outcomes] == [second_project]
+
+
 def test_a_run_that_nobody_knows_is_refused(billing: AgentBilling) -> None:
     with pytest.raises(CorrectionError, match="no records in the outbox"):
         billing.void("nonsense", reason="wrong")

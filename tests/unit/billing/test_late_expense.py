@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keito.billing import BillingPolicy
-from keito.billing.late_expense import Unbilled, late_expense
+from keito.billing.late_expense import Unbilled, late_expenses
 from keito.billing.records import records_for
 from keito.metering import AgentRun, LLMCall, Usage
 from keito.outbox import BillingRecord, RecordKind
@@ -43,7 +43,12 @@ def billed(*calls: LLMCall, policy: BillingPolicy = POLICY) -> BillingRecord:
 
 
 def late(entry: BillingRecord, policy: BillingPolicy = PRICED) -> Any:
-    return late_expense(entry.key, entry.body, policy)
+    """The only expense that is missing; `None` where there is none, and otherwise why it cannot be made."""
+    found = late_expenses(entry.key, entry.body, policy)
+    if isinstance(found, Unbilled):
+        return found
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 tokens = st.integers(0, 10**6)
@@ -140,8 +145,8 @@ class TestDoubt:
 def priced(gaps: "list[dict[str, Any]]", table: "PriceTable | None" = None) -> Any:
     keito = {"key": "run-time-0", "gaps": gaps, "unpriced": [{"calls": sum(gap["calls"] for gap in gaps)}]}
     body = {"project_id": "proj", "spent_date": "2026-11-20", "metadata": {"keito": keito}}
-    found = late_expense("run-time-0", body, replace(POLICY, prices=table))
-    return found.reason if isinstance(found, Unbilled) else found.body["total_cost"]
+    found = late_expenses("run-time-0", body, replace(POLICY, prices=table))
+    return found.reason if isinstance(found, Unbilled) else found[0].body["total_cost"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +159,24 @@ def priced(gaps: "list[dict[str, Any]]", table: "PriceTable | None" = None) -> A
 )
 def test_why_there_is_none(fields: "dict[str, Any]", reason: str) -> None:
     assert late(billed(call_of(10**6)), replace(PRICED, **fields)) == Unbilled(reason)
+
+
+def test_costs_in_two_currencies_are_two_expenses() -> None:
+    pytest.importorskip("genai_prices")
+    prices = PriceTable([HOUSE], currency="EUR")
+    nobodys = PriceTable([ModelPrice("gpt-4o-mini", input=Decimal(1), tier="batch")])
+    listed = replace(call_of(10**6, model="gpt-4o-mini"), provider="openai")
+    entry = billed(call_of(10**6), listed, policy=replace(POLICY, prices=nobodys))
+    found = late_expenses(entry.key, entry.body, replace(POLICY, prices=prices))
+    assert not isinstance(found, Unbilled)
+    assert [one.key for one in found] == [f"{entry.key}-reprice", f"{entry.key}-reprice-1"]
+    facts = [one.body["metadata"]["keito"] for one in found]
+    assert [(one.body["total_cost"], about["currency"]) for one, about in zip(found, facts)] == [
+        (Decimal("0.5"), "EUR"),
+        (Decimal("0.15"), "USD"),
+    ]
+    assert [about.get("flags") for about in facts] == [None, None]
+    assert [about.get("calls") for about in facts] == [2, None], "sums over expenses count the calls once"
 
 
 def test_what_costs_nothing_gives_none() -> None:
