@@ -56,17 +56,17 @@ class Supplements:
     def take_due(self) -> list[AgentRun]:
         """Those whose time is over; they are forgotten here, and take nothing more."""
         now = datetime.now(timezone.utc)
-        return self._take(lambda _, end: end <= now)
+        return self._take(lambda _uid, end: end <= now)
 
     def take(self, uid: str) -> list[AgentRun]:
         """The one to the run with this uid, if it is open."""
-        return self._take(lambda of, _: of == uid)
+        return self._take(lambda of, _end: of == uid)
 
     def take_all(self, *, for_good: bool = False) -> list[AgentRun]:
         """All of them, however much time they have; `for_good`: none is begun any more."""
         with self._lock:
             self._is_closed = self._is_closed or for_good
-            return self._take(lambda *_: True)
+            return self._take(lambda _uid, _end: True)
 
     def _take(self, is_due: Callable[[str, datetime], bool]) -> list[AgentRun]:
         with self._lock:
