@@ -29,7 +29,7 @@ _ANEW = "-r"
 """Ends the key of what is posted in the place of another record."""
 
 _MOST_EMPTY = 64
-"""Supplements in a row without a record, such as those of a cache's answers, after which no further one is looked for."""
+"""Supplements in a row without a record, as those of a cache's answers, after which no further one is looked for."""
 
 _REPLACED = "replaced: "
 """Begins the reason of what is posted anew, as opposed to what was taken back for good."""
