@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.figure import Figure
 from keito.billing import AgentBilling, BillingPolicy, Budget, records_for
 from keito.metering import AgentRun, LLMCall, Usage
+from keito.metering.events import CALLS_KEPT
 from keito.outbox import BillingRecord, FlushReport
 
 ROUNDS = 7
@@ -81,19 +82,19 @@ def recording(count: int, **fields: Any) -> float:
 
 
 def folding(count: int) -> float:
-    """Microseconds to record a call that the run keeps no longer, since it has 256 already."""
-    given, owner = calls(count + 256), billing()
+    """Microseconds to record a call that the run keeps no longer, since it has as many as it keeps."""
+    given, owner = calls(count + CALLS_KEPT), billing()
 
     def prepared() -> AgentRun:
         run = owner.start()
-        for call in given[:256]:
+        for call in given[:CALLS_KEPT]:
             run.record(call)
         return run
 
     times = []
     for _ in range(ROUNDS):
         run, begin = prepared(), time.perf_counter()
-        for call in given[256:]:
+        for call in given[CALLS_KEPT:]:
             run.record(call)
         times.append((time.perf_counter() - begin) / count)
     return min(times) * 1e6
@@ -110,10 +111,10 @@ def by_hand(count: int) -> float:
     return best(work, count) * 1e6
 
 
-def records(kept: bool) -> float:
-    """Milliseconds for the records of a run with 1,000 calls."""
-    run = AgentRun("bench") if kept else billing().start("bench")
-    for call in calls(1000):
+def records(count: int) -> float:
+    """Milliseconds for the records of a run with `count` calls."""
+    run = billing().start("bench")
+    for call in calls(count):
         run.record(call)
     run.end()
     return best(lambda: records_for(run, POLICY)) * 1e3
@@ -158,8 +159,8 @@ def main() -> int:
         Figure("run.record with a token budget", recording(256, budget=Budget(max_tokens=10**9)), "us", 10),
         Figure("run.record with a cost budget", recording(256, budget=Budget(max_cost=Decimal(10**6))), "us", 100),
         Figure("run.record_llm_call by hand", by_hand(256), "us", 20),
-        Figure("records_for, 1,000 calls, folded as they came", records(kept=False), "ms", 10),
-        Figure("records_for, 1,000 calls, all kept", records(kept=True), "ms", 10),
+        Figure("records_for, 1,000 calls, all kept", records(1000), "ms", 10),
+        Figure("records_for, 10,000 calls, most of them folded", records(10_000), "ms", 20),
         Figure("a run of one call, rolled up", rolled_up(200), "us", 400),
         Figure("memory of a kept call", memory(256), "bytes", 600),
         Figure("memory of a call, run of 10,000", memory(10_000), "bytes", 200),

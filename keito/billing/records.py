@@ -40,7 +40,7 @@ def records_for(run: AgentRun, policy: BillingPolicy) -> list[BillingRecord]:
         policy: What it is billed by. Its `rollup` makes no difference here.
 
     Raises:
-        ValueError: The run has not ended; or it has more than 256 calls, and the policy has other prices than the one
+        ValueError: The run has not ended; or it has more than 1,024 calls, and the policy has other prices than the one
             that it ran under, by which the calls after those were priced at once.
     """
     policy = policy.routed(run)

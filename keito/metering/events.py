@@ -12,7 +12,7 @@ from keito.metering.by_hand import OtherUsage
 from keito.metering.call import LLMCall
 from keito.metering.outcome import Outcome
 
-CALLS_KEPT = 256
+CALLS_KEPT = 1024
 """Model calls of a run that are kept one by one; those after them are priced and added up at once.
 
 As many again are kept whose tokens nobody has told yet, because a second report may.
@@ -28,7 +28,7 @@ class RunEvents:
     """Collects events, each in constant time. Thread-safe; bounded for runs that have a ledger.
 
     Args:
-        ledger: Takes over the calls beyond the first 256. Without one every call is kept.
+        ledger: Takes over the calls beyond the first 1,024. Without one every call is kept.
         earlier: What happened in the run before its end, where this is its supplement.
 
     Attributes:

@@ -41,7 +41,7 @@ class Recorder:
     def calls(self) -> tuple[LLMCall, ...]:
         """Model calls of the root and all its children, in the order of recording.
 
-        Where a billing keeps the ledger, these are the first 256; the others are in the ledger only.
+        Where a billing keeps the ledger, these are the first 1,024; the others are in the ledger only.
         """
         return self._events.calls
 

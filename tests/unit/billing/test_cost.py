@@ -11,6 +11,7 @@ from keito.billing import AgentBilling, BillingPolicy, records_for
 from keito.billing.cost import OTHER_MODELS, RunCost
 from keito.billing.records import cost_of
 from keito.metering import AgentRun, LLMCall, Usage
+from keito.metering.events import CALLS_KEPT
 from keito.outbox import BillingRecord
 from keito.pricing import ModelPrice, PricedCall, PriceTable
 from keito.types.given import encode
@@ -103,10 +104,11 @@ class Nowhere:
 
 def test_each_folded_call_is_priced_at_its_own_size_and_time() -> None:
     run = AgentBilling(BillingPolicy("p", "t", "c"), delivery=Nowhere()).start()
-    for _ in range(300):
+    for _ in range(2 * CALLS_KEPT):
         run.record_llm_call(provider="anthropic", model="claude-sonnet-4-5", input_tokens=60_000)
     run.end()
-    assert cost_of(run, BillingPolicy("p", "t")).amounts == {"USD": Decimal(54)}  # as one request: 108
+    # As one request they would cost twice that.
+    assert cost_of(run, BillingPolicy("p", "t")).amounts == {"USD": 2 * CALLS_KEPT * Decimal("0.18")}
 
 
 def test_what_has_no_price_is_named_by_model_reason_and_hour() -> None:
@@ -203,11 +205,11 @@ def test_records_by_other_prices_are_refused_where_calls_were_priced_already(pol
     dear = replace(policy, prices=PriceTable([ModelPrice("m", input=Decimal(9))]))
     billing = AgentBilling(policy, delivery=kept, prices=cheap)
     few, many = billing.start(), billing.start()
-    for run, calls in ((few, 256), (many, 300)):
+    for run, calls in ((few, CALLS_KEPT), (many, CALLS_KEPT + 44)):
         for _ in range(calls):
             run.record_llm_call(model="m", input_tokens=10**6)
         run.end()
-    assert records_for(few, dear)[-1].body["total_cost"] == 9 * 256
-    assert records_for(many, replace(policy, prices=cheap, markup=2))[-1].body["total_cost"] == 600
+    assert records_for(few, dear)[-1].body["total_cost"] == 9 * CALLS_KEPT
+    assert records_for(many, replace(policy, prices=cheap, markup=2))[-1].body["total_cost"] == 2 * (CALLS_KEPT + 44)
     with pytest.raises(ValueError, match="44 were priced when they were made"):
         records_for(many, dear)

@@ -13,6 +13,7 @@ from keito.billing import BillingPolicy
 from keito.billing.late_expense import Unbilled, late_expenses
 from keito.billing.records import records_for
 from keito.metering import AgentRun, LLMCall, Usage
+from keito.metering.events import CALLS_KEPT
 from keito.outbox import BillingRecord, RecordKind
 from keito.pricing import ExchangeRate, ModelPrice, PriceTable
 
@@ -186,5 +187,5 @@ def test_what_costs_nothing_gives_none() -> None:
 
 
 def test_a_folded_run_is_priced_later_as_well() -> None:
-    entry = billed(*[call_of(1_000, at=NOW + timedelta(seconds=number)) for number in range(300)])
-    assert late(entry).body["total_cost"] == Decimal("0.15")
+    entry = billed(*[call_of(1_000, at=NOW + timedelta(seconds=number)) for number in range(CALLS_KEPT + 76)])
+    assert late(entry).body["total_cost"] == Decimal("0.0005") * (CALLS_KEPT + 76)

@@ -7,6 +7,7 @@ import pytest
 
 from keito.billing import AgentBilling, BillingPolicy
 from keito.metering import AgentRun, LLMCall, NoUsage, Usage
+from keito.metering.events import CALLS_KEPT
 from keito.metering.wrappers.pending import PendingCall
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
@@ -96,11 +97,12 @@ def test_a_clock_that_is_set_back_meanwhile_makes_no_second_call() -> None:
 def test_the_same_holds_for_calls_that_are_kept_no_longer() -> None:
     kept = _Kept()
     run = AgentBilling(BillingPolicy("proj", "task", "cat"), delivery=kept).start()
-    for number in range(300):
+    count = CALLS_KEPT + 44
+    for number in range(count):
         assert run.record(call(f"chatcmpl-B9MBs8CjcvOU2jLn4n570S5q{number:04}", at=number))
-    last = "chatcmpl-B9MBs8CjcvOU2jLn4n570S5q0299"
-    assert not run.record(call(last, at=298.5, took=2)), "the framework around the metered client"
-    assert run.record(call(last, at=301)), "the same recorded answer again"
+    last = f"chatcmpl-B9MBs8CjcvOU2jLn4n570S5q{count - 1:04}"
+    assert not run.record(call(last, at=count - 1.5, took=2)), "the framework around the metered client"
+    assert run.record(call(last, at=count + 1)), "the same recorded answer again"
 
 
 def test_a_fuller_second_report_takes_the_place_of_the_first() -> None:
@@ -149,18 +151,19 @@ def test_tokens_that_come_late_are_priced_exactly_beyond_the_calls_that_are_kept
     kept = _Kept()
     billing = AgentBilling(BillingPolicy("proj", "task", "cat"), delivery=kept)
     sonnet = {"provider": "anthropic", "served_model": "claude-sonnet-4-20250514"}
-    ids = [f"msg_01XFDUDYJgAACzvnptvV{number:04}" for number in range(900)]
+    count = 2 * CALLS_KEPT + 388
+    ids = [f"msg_01XFDUDYJgAACzvnptvV{number:04}" for number in range(count)]
     with billing.run() as run:
         for answer in ids:
             run.record(call(answer, None, **sonnet))
-        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [True] * 900
-        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [False] * 900
+        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [True] * count
+        assert [run.record(call(answer, 1_000, **sonnet)) for answer in ids] == [False] * count
     (_, expense) = kept.records
-    assert expense.body["total_cost"] * 10**6 == 900 * (1_000 * 3 + 5 * 15)
+    assert expense.body["total_cost"] * 10**6 == count * (1_000 * 3 + 5 * 15)
     facts = expense.body["metadata"]["keito"]
-    # Beyond 512 calls the report without tokens cannot be taken back: it stays, and says so.
-    assert facts["calls"] == 900 + (900 - 512)
-    assert facts["unpriced"] == [{"model": sonnet["served_model"], "reason": "not reported", "calls": 900 - 512}]
+    # Beyond that many calls the report without tokens cannot be taken back: it stays, and says so.
+    assert facts["calls"] == count + 388
+    assert facts["unpriced"] == [{"model": sonnet["served_model"], "reason": "not reported", "calls": 388}]
 
 
 def test_an_open_stream_is_recorded_into_the_supplement_of_its_run() -> None:

@@ -24,6 +24,7 @@ from keito.metering import (
     log_outcome,
     record_llm_call,
 )
+from keito.metering.events import CALLS_KEPT
 
 
 def test_children_roll_up_into_their_root_once() -> None:
@@ -207,14 +208,15 @@ class Ledger:
         self.checks += 1
 
 
-def test_with_a_ledger_a_run_keeps_256_calls_and_hands_over_the_others() -> None:
+def test_with_a_ledger_a_run_keeps_its_first_calls_and_hands_over_the_others() -> None:
     ledger = Ledger()
     run = AgentRun(ledger=ledger)
-    for number in range(300):
+    count = CALLS_KEPT + 44
+    for number in range(count):
         assert run.child().record_llm_call(input_tokens=number)
-    assert [call.usage.input_tokens for call in run.calls if call.usage] == list(range(256))
-    assert [call.usage.input_tokens for call in ledger.folded if call.usage] == list(range(256, 300))
-    assert ledger.noted == 300
+    assert [call.usage.input_tokens for call in run.calls if call.usage] == list(range(CALLS_KEPT))
+    assert [call.usage.input_tokens for call in ledger.folded if call.usage] == list(range(CALLS_KEPT, count))
+    assert ledger.noted == count
 
 
 def test_an_answer_that_is_reported_twice_counts_once_in_a_run_and_its_children() -> None:
