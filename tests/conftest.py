@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -42,6 +43,20 @@ def program_environment() -> "Callable[..., dict[str, str]]":
         return {**os.environ, "PYTHONWARNINGS": "always", **variables}
 
     return environment
+
+
+@pytest.fixture
+def sandbox_environment(keito_sandbox: Any, program_environment: "Callable[..., dict[str, str]]") -> Any:
+    """The environment of a program that bills to the sandbox, with further variables."""
+    places = {
+        "KEITO_BASE_URL": keito_sandbox.url,
+        "KEITO_API_KEY": keito_sandbox.api_key,
+        "KEITO_ACCOUNT_ID": keito_sandbox.account_id,
+        "KEITO_PROJECT_ID": keito_sandbox.project_id,
+        "KEITO_TASK_ID": keito_sandbox.task_id,
+        "KEITO_EXPENSE_CATEGORY_ID": keito_sandbox.expense_category_id,
+    }
+    return lambda **variables: program_environment(**{**places, **variables})
 
 
 @pytest.fixture(scope="session")

@@ -37,15 +37,9 @@ print(billing.flush(), flush=True)
 
 
 @pytest.fixture
-def account(keito_sandbox: SandboxServer, program_environment: "Callable[..., dict[str, str]]") -> "dict[str, str]":
-    return program_environment(
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_API_KEY=keito_sandbox.api_key,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_PROJECT_ID=keito_sandbox.project_id,
-        KEITO_TASK_ID=keito_sandbox.task_id,
-        KEITO_EXPENSE_CATEGORY_ID=keito_sandbox.expense_category_id,
-    )
+def account(sandbox_environment: Any) -> "dict[str, str]":
+    environment: dict[str, str] = sandbox_environment()
+    return environment
 
 
 @contextmanager

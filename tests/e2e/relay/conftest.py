@@ -16,7 +16,6 @@ import pytest
 
 from keito import Keito
 from keito.outbox import open_store
-from keito.sandbox import SandboxServer
 
 PRELUDE = """
 import os, sys, time
@@ -50,22 +49,14 @@ def store(url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def start(
-    keito_sandbox: SandboxServer, program_environment: Any, tmp_path: Path, url: str
-) -> Iterator[Callable[..., Any]]:
+def start(sandbox_environment: Any, tmp_path: Path, url: str) -> Iterator[Callable[..., Any]]:
     """Starts a program, in which every warning shows."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(program: str, python: str = sys.executable, **variables: str) -> Any:
-        environment = program_environment(
-            KEITO_API_KEY=keito_sandbox.api_key,
-            KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-            KEITO_BASE_URL=keito_sandbox.url,
-            KEITO_OUTBOX_URL=url,
-        )
         process = subprocess.Popen(
             [python, "-c", PRELUDE + textwrap.dedent(program)],
-            env={**environment, **variables},
+            env=sandbox_environment(KEITO_OUTBOX_URL=url, **variables),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

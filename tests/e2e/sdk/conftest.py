@@ -9,19 +9,13 @@ import pytest
 
 
 @pytest.fixture
-def start(keito_sandbox: Any, program_environment: Any, tmp_path: Any) -> "Callable[..., Any]":
+def start(sandbox_environment: Any, tmp_path: Any) -> "Callable[..., Any]":
     """Starts a program against the sandbox, in a process of its own."""
 
     def begin(program: str, **variables: str) -> Any:
-        environment = program_environment(
-            KEITO_API_KEY=keito_sandbox.api_key,
-            KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-            KEITO_BASE_URL=keito_sandbox.url,
-            **variables,
-        )
         return subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(program)],
-            env=environment,
+            env=sandbox_environment(**variables),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

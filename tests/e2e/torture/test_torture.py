@@ -216,17 +216,12 @@ def test_every_record_is_on_keito_exactly_once(
     tmp_path: Any,
     keito_sandbox: Any,
     keito_client: Keito,
-    program_environment: Any,
+    sandbox_environment: Any,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'outbox.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_url")
     print(f"KEITO_TORTURE_SEED={SEED}")
     keito_sandbox.configure(idempotency=idempotency)
-    environment = program_environment(
-        KEITO_API_KEY=keito_sandbox.api_key,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_OUTBOX_URL=url,
-    )
+    environment = sandbox_environment(KEITO_OUTBOX_URL=url)
     torture = Torture(keito_sandbox, environment, SEED)
     try:
         torture.go_on(KILLS or 5, freezes=0.15 if KILLS else 0)

@@ -93,19 +93,9 @@ for _ in range(25):
 
 
 def test_processes_share_a_window_and_each_run_is_in_it_once(
-    keito_sandbox: SandboxServer,
-    keito_client: Keito,
-    books: Any,
-    place: "dict[str, Any]",
-    program_environment: "Callable[..., dict[str, str]]",
+    keito_client: Keito, books: Any, place: "dict[str, Any]", sandbox_environment: Any
 ) -> None:
-    environment = program_environment(
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_PROJECT_ID=keito_sandbox.project_id,
-        KEITO_TASK_ID=keito_sandbox.task_id,
-        KEITO_EXPENSE_CATEGORY_ID=keito_sandbox.expense_category_id,
-    )
+    environment = sandbox_environment(KEITO_API_KEY="")
     workers = [subprocess.Popen([sys.executable, "-c", WORKER], env=environment) for _ in range(4)]
     assert [worker.wait(60) for worker in workers] == [0] * 4
     billings = [AgentBilling(client=keito_client, **place) for _ in range(3)]

@@ -160,12 +160,7 @@ def test_two_hundred_tenants_need_no_configuration_each(make: Make, books: Any, 
 @pytest.mark.parametrize("ending", ["", "billing.close()", "raise SystemExit(3)"])
 @pytest.mark.parametrize("outbox", ["direct://", None])
 def test_a_program_that_ends_loses_no_open_windows(
-    keito_sandbox: SandboxServer,
-    books: Any,
-    program_environment: Any,
-    keito_client: Keito,
-    ending: str,
-    outbox: Optional[str],
+    books: Any, sandbox_environment: Any, keito_client: Keito, ending: str, outbox: Optional[str]
 ) -> None:
     code = f"""
 from keito.billing import AgentBilling
@@ -175,14 +170,8 @@ for _ in range(3):
         pass
 {ending}
 """
-    environment = program_environment(
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_API_KEY=keito_sandbox.api_key,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_PROJECT_ID=keito_sandbox.project_id,
-        KEITO_TASK_ID=keito_sandbox.task_id,
-    )
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=sandbox_environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3 if "Exit" in ending else 0, "")
     if outbox is None:
         assert books.times == []  # the day goes on, and others may add to it

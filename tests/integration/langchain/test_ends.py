@@ -221,20 +221,8 @@ model.invoke("hi", {"callbacks": CallbackManager([handler], parent_run_id=root)}
 """
 
 
-@pytest.fixture
-def places(keito_sandbox: Any, program_environment: Any) -> dict[str, str]:
-    return program_environment(
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_API_KEY=keito_sandbox.api_key,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_PROJECT_ID=keito_sandbox.project_id,
-        KEITO_TASK_ID=keito_sandbox.task_id,
-        KEITO_EXPENSE_CATEGORY_ID=keito_sandbox.expense_category_id,
-    )
-
-
-def run_program(program: str, places: dict[str, str], tmp_path: Any, **variables: str) -> Any:
-    environment = {**places, "KEITO_OUTBOX_URL": f"sqlite:///{tmp_path}/outbox.db", **variables}
+def run_program(program: str, sandbox_environment: Any, tmp_path: Any, **variables: str) -> Any:
+    environment = sandbox_environment(KEITO_OUTBOX_URL=f"sqlite:///{tmp_path}/outbox.db", **variables)
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
         env=environment,
@@ -245,14 +233,16 @@ def run_program(program: str, places: dict[str, str], tmp_path: Any, **variables
     )
 
 
-def test_what_is_open_when_the_program_ends_is_billed(places: Any, tmp_path: Any, bill: Any) -> None:
-    ended = run_program(PROGRAM, places, tmp_path)
+def test_what_is_open_when_the_program_ends_is_billed(sandbox_environment: Any, tmp_path: Any, bill: Any) -> None:
+    ended = run_program(PROGRAM, sandbox_environment, tmp_path)
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
     found = bill()
     assert (found.statuses, found.tokens, len(found.expenses)) == (["abandoned"], [(1000, 100)], 1)
 
 
-def test_a_process_that_is_forked_bills_only_what_it_does_itself(places: Any, tmp_path: Any, bill: Any) -> None:
+def test_a_process_that_is_forked_bills_only_what_it_does_itself(
+    sandbox_environment: Any, tmp_path: Any, bill: Any
+) -> None:
     fork = """
     answers = iter([answer, answer])
     child = os.fork() if hasattr(os, "fork") else 1
@@ -265,7 +255,7 @@ def test_a_process_that_is_forked_bills_only_what_it_does_itself(places: Any, tm
     assert os.waitpid(child, 0)[1] == 0
     handler.on_chain_end("done", run_id=root)
     """
-    ended = run_program(PROGRAM + textwrap.dedent(fork), places, tmp_path, PYTHONWARNINGS="ignore")
+    ended = run_program(PROGRAM + textwrap.dedent(fork), sandbox_environment, tmp_path, PYTHONWARNINGS="ignore")
     assert ended.returncode == 0, ended.stderr
     found = bill()
     assert sorted((entry.notes, entry.metadata["keito"]["status"]) for entry in found.time) == [

@@ -97,18 +97,9 @@ ONE, TWO = (1000, 100), (2000, 200)
 
 
 @pytest.fixture
-def run_part(keito_sandbox: Any, program_environment: Any, tmp_path: Any) -> Any:
+def run_part(sandbox_environment: Any, tmp_path: Any) -> Any:
     """Runs one part of the conversation in a process of its own, until it waits for somebody again."""
-    environment = program_environment(
-        KEITO_BASE_URL=keito_sandbox.url,
-        KEITO_API_KEY=keito_sandbox.api_key,
-        KEITO_ACCOUNT_ID=keito_sandbox.account_id,
-        KEITO_PROJECT_ID=keito_sandbox.project_id,
-        KEITO_TASK_ID=keito_sandbox.task_id,
-        KEITO_EXPENSE_CATEGORY_ID=keito_sandbox.expense_category_id,
-        KEITO_OUTBOX_URL=f"sqlite:///{tmp_path}/outbox.db",
-        PYTHONWARNINGS="ignore",
-    )
+    environment = sandbox_environment(KEITO_OUTBOX_URL=f"sqlite:///{tmp_path}/outbox.db", PYTHONWARNINGS="ignore")
 
     def run(*answer: str, code: int = 0, **variables: str) -> None:
         ended = subprocess.run(
