@@ -125,15 +125,14 @@ class Bookkeeping:
             full = [name for name, (_, count) in self._windows.items() if count >= _MOST_SHARES]
             self._windows = _open_ones(self._windows)
         closed = close_named(self._delivery.store, self._delivery.destination, full)
-        if close_due(self._delivery.store, self._delivery.destination) or closed:
-            self._delivery.wake()
+        self._delivery.committed([*closed, *close_due(self._delivery.store, self._delivery.destination)])
 
     def close_all(self) -> None:
         """Turn every window into records, whoever has added to it; what follows in it gives further ones."""
         with self._lock:
             self._windows = {}
-        if close_due(self._delivery.store, self._delivery.destination, all_of_them=True):
-            self._delivery.wake()
+        closed = close_due(self._delivery.store, self._delivery.destination, all_of_them=True)
+        self._delivery.committed(closed)
 
 
 def _open_ones(windows: Mapping[str, tuple[datetime, int]]) -> dict[str, tuple[datetime, int]]:

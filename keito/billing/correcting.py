@@ -46,7 +46,7 @@ class Correcting:
 
         Raises:
             CorrectionError: A record is billed or approved, or its fate is not known yet, or the run is not in the
-                outbox, as those in rollups. Nothing was changed.
+                outbox, or is in a rollup. Nothing was changed.
             KeitoError: Keito refuses, or is not there. What was done by then stays done; say it again.
         """
         return self._correct(timeout, lambda corrector: corrector.void(run_id, reason))

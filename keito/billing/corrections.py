@@ -125,6 +125,8 @@ class Corrector:
             found = self._records(run_id)
         if not found:
             raise CorrectionError(f"run {run_id} has no records in the outbox; runs in a rollup have none of their own")
+        if any(_is_rolled_up(record) for record in found):
+            raise CorrectionError(f"the time and cost of run {run_id} are in a rollup, where they cannot be taken back")
         under_way = [record.key for record in found if record.state in _UNDER_WAY]
         if under_way:
             raise CorrectionError(f"{', '.join(under_way)}: nobody knows yet whether Keito has it; try again later")
@@ -198,6 +200,12 @@ def _note(record: StoredRecord, reason: str) -> BillingRecord:
     )
 
 
+def _is_rolled_up(record: StoredRecord) -> bool:
+    """Whether it is an outcome of a run whose other records are in a window."""
+    body: dict[str, Any] = json.loads(record.body)
+    return "rollup" in body["metadata"]["keito"]
+
+
 def _is_replaced(record: StoredRecord) -> bool:
     return record.state is RecordState.WITHDRAWN and (record.reason or "").startswith(_REPLACED)
 
@@ -212,7 +220,8 @@ def _plain_kind(record: StoredRecord) -> RecordKind:
 
 def _anew(record: StoredRecord, changes: Mapping[str, Any]) -> BillingRecord:
     body: dict[str, Any] = json.loads(record.body, parse_float=Decimal)
-    fitting = {name: value for name, value in changes.items() if name in body or name in ("notes", "billable")}
+    optional = {"notes", "billable", *(() if record.kind is RecordKind.EXPENSE else ("user_id",))}
+    fitting = {name: value for name, value in changes.items() if name in body or name in optional}
     key = f"{record.key}{_ANEW}"
     metadata = {**body["metadata"], "keito": {**body["metadata"]["keito"], "key": key, "replaces": record.key}}
     return BillingRecord(key, record.kind, {**body, **fitting, "metadata": metadata})

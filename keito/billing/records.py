@@ -187,7 +187,7 @@ def _outcome(run: AgentRun, policy: BillingPolicy, outcome: Outcome, number: int
     """Keito has no endpoint for outcomes: they are time entries of 0 hours whose metadata has `outcome_type`."""
     key = f"{run.uid}-outcome-{number}"
     flags = None if run.supplement_to is None else ["supplement"]
-    facts = keito_facts(key, run.status.value, flags=flags)
+    facts = keito_facts(key, run.status.value, flags=flags, rollup=policy.rollup)
     metadata = {**run_metadata(run), **outcome_fields(outcome), "keito": facts}
     body = {
         **_work(policy, first_day(run, policy)),

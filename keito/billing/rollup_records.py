@@ -9,6 +9,7 @@ from typing import Any, Optional
 from keito.billing.charge import exact_text, posted
 from keito.billing.cost import RunCost
 from keito.billing.expenses import Expense, expenses_for, not_converted
+from keito.billing.gap_rows import gap_rows
 from keito.billing.metadata import cost_facts, fit, keito_facts, model_rows, model_totals, short
 from keito.billing.notes import fill
 from keito.billing.timesheet import Line, WorkDay, lines_for
@@ -54,7 +55,9 @@ def _time_entry(
     members = (*window.times.get(billable, ()), *(window.untimed if number == 0 else ()))
     used = window.used if number == 0 else None
     seconds = (Decimal(line.nanoseconds) / 10**9).quantize(Decimal("0.001"))
-    whole: dict[str, Any] = {**cost_facts(used), "flags": _flags(window)} if used is not None else {}
+    # What is priced later is what is charged for: not the calls of runs whose expense the policy does not post.
+    gaps = gap_rows(window.cost.gaps)
+    whole: dict[str, Any] = {**cost_facts(used), "gaps": gaps, "flags": _flags(window)} if used is not None else {}
     facts = keito_facts(key, part=part, duration_s=seconds, rollup=_about(window, len(members)), **whole)
     body = {
         **_common(window),

@@ -24,8 +24,8 @@ _OFTEN = 60.0
 """Seconds between two looks at most: others may add windows that end sooner."""
 
 
-def close_due(store: Store, destination: str, *, all_of_them: bool = False) -> int:
-    """Turn the windows that are over into records, or all of them; answers how many windows that were.
+def close_due(store: Store, destination: str, *, all_of_them: bool = False) -> list[str]:
+    """Turn the windows that are over into records, or all of them; answers the keys of the records.
 
     Any process may do it, at any time: of two that try, one finds the shares. A window that cannot be read, because
     a newer keito has written it, is left to one that can.
@@ -33,17 +33,17 @@ def close_due(store: Store, destination: str, *, all_of_them: bool = False) -> i
     return close_named(store, destination, store.due_windows(destination, all_of_them=all_of_them))
 
 
-def close_named(store: Store, destination: str, windows: Sequence[str]) -> int:
-    """Turn these windows into records, over or not; answers how many of them had something in them."""
-    return sum(_close(store, destination, window) for window in windows)
+def close_named(store: Store, destination: str, windows: Sequence[str]) -> list[str]:
+    """Turn these windows into records, over or not; answers the keys of the records."""
+    return [key for window in windows for key in _close(store, destination, window)]
 
 
-def _close(store: Store, destination: str, window: str) -> bool:
+def _close(store: Store, destination: str, window: str) -> Sequence[str]:
     try:
-        return bool(store.close_window(destination, window, records_of_shares))
+        return store.close_window(destination, window, records_of_shares)
     except Exception:  # the other windows are good
         _log.exception("Rollup %s cannot be billed", window)
-        return False
+        return ()
 
 
 def records_of_shares(bodies: Sequence[str], carried: Mapping[str, str]) -> tuple[list[BillingRecord], dict[str, str]]:

@@ -147,6 +147,12 @@ class OutboxDelivery:
         """Commit records that the next `flush` is to send."""
         self._commit(records, None, ())
 
+    def committed(self, keys: Sequence[str]) -> None:
+        """The store has taken these records on another way, such as those of a window: see to them as to its own."""
+        if keys:
+            self._expect(keys)
+            self.wake()
+
     def wake(self) -> None:
         """There is something in the store to send."""
         if self._shared.background is not None:
@@ -212,12 +218,15 @@ class OutboxDelivery:
         except Exception as error:  # the agent never breaks
             self._drop(records, shares, error)
             return None
+        self._expect(keys)
+        return keys
+
+    def _expect(self, keys: Sequence[str]) -> None:
         with self._lock:
             self._committed += len(keys)
         self._shared.committed(keys)
         if self._hooks is not None and keys:
             self._hooks.expect(keys)
-        return keys
 
     def _hooked(self, by_state: Mapping[RecordState, Optional[Hook]]) -> Optional[Hooks]:
         given = {state: hook for state, hook in by_state.items() if hook is not None}

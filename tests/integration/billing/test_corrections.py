@@ -155,6 +155,30 @@ def test_what_has_come_late_is_replaced_with_its_run(billing: AgentBilling, book
     assert [found.project_id for found in books.outcomes] == [second_project]
 
 
+def test_a_run_goes_to_another_user(billing: AgentBilling, books: Any, keito_sandbox: SandboxServer) -> None:
+    keito_sandbox.seed(users=[{"id": "usr_other", "role": "member"}])
+    uid = work(billing)
+    assert billing.flush().complete
+    billing.replace(uid, reason="who worked", user_id="usr_other")
+    assert billing.flush().complete
+    assert {entry.user_id for entry in (*books.times, *books.outcomes)} == {"usr_other"}
+
+
+def test_a_run_in_a_rollup_is_refused_also_where_its_outcome_stands_by_itself(
+    keito_client: Keito, keito_sandbox: SandboxServer, books: Any
+) -> None:
+    place = {"project_id": keito_sandbox.project_id, "task_id": keito_sandbox.task_id}
+    billing = AgentBilling(client=keito_client, rollup="day", **place)
+    with billing.run() as run:
+        run.log_outcome(Outcome("ticket_resolved", "0.99"))
+    assert billing.flush().complete
+    with pytest.raises(CorrectionError, match="are in a rollup"):
+        billing.void(run.uid, reason="wrong")
+    assert billing.flush().complete
+    assert (len(books.times), len(books.outcomes)) == (1, 1)
+    billing.close()
+
+
 def test_a_run_that_nobody_knows_is_refused(billing: AgentBilling) -> None:
     with pytest.raises(CorrectionError, match="no records in the outbox"):
         billing.void("nonsense", reason="wrong")

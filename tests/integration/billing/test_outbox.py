@@ -83,6 +83,23 @@ def test_hooks_are_told_of_each_record(
     billing.close()
 
 
+def test_hooks_are_told_of_the_records_of_a_window(keito_client: Keito, place: "dict[str, Any]") -> None:
+    keys, both = list[str](), threading.Semaphore(0)
+
+    def on_delivered(record: StoredRecord) -> None:
+        keys.append(record.key.rpartition("-")[0].rpartition("-")[2])
+        both.release()
+
+    billing = AgentBilling(client=keito_client, rollup="day", on_delivered=on_delivered, **place)
+    with billing.run() as run:
+        spend(run)
+    assert billing.flush().complete
+    for _ in range(2):
+        assert both.acquire(timeout=20)
+    assert sorted(keys) == ["expense", "time"]
+    billing.close()
+
+
 WORKER = """
 from keito.billing import AgentBilling
 billing = AgentBilling(rollup="day", timezone="UTC", agent_id="bot", deliver="by_relay", cost_decimals=2)

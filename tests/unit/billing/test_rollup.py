@@ -64,6 +64,19 @@ def add(rollup: Rollup, policy: BillingPolicy, *runs: AgentRun) -> "list[Billing
     return [record for run in runs for record in rollup.add(run, policy, cost_of(run, policy))]
 
 
+def test_what_is_priced_later_is_only_what_is_charged_for(rollup: Rollup, hourly: BillingPolicy) -> None:
+    policy = replace(hourly, failed=Post(expense=False))
+    runs = [AgentRun("work", agent_id="support-bot", started_at=NINE) for _ in range(2)]
+    for run, tokens, status in zip(runs, (10, 500), (RunStatus.COMPLETED, RunStatus.FAILED)):
+        run.record_llm_call(provider="acme", model="acme-chat-1", input_tokens=tokens, started_at=NINE)
+        run.end(status, elapsed_ns=MINUTE)
+    assert add(rollup, policy, *runs) == []
+    (entry,) = rollup.close_windows()
+    facts = entry.body["metadata"]["keito"]
+    assert [(gap["calls"], gap["tokens"]) for gap in facts["gaps"]] == [(1, {"input": 10})]
+    assert facts["calls"] == 2
+
+
 def test_many_runs_become_one_time_entry_and_one_expense(rollup: Rollup, hourly: BillingPolicy) -> None:
     runs = [run_of(6, at=NINE + timedelta(minutes=number), cost="0.0004") for number in range(10)]
     assert add(rollup, hourly, *runs) == []
