@@ -10,6 +10,7 @@ from keito.cli.checks.duplicates import check_duplicates
 from keito.cli.checks.finding import Finding, Level, guarded, ok, problem, warning
 from keito.cli.checks.ids import check_ids
 from keito.cli.checks.outbox import check_outbox
+from keito.cli.checks.policy import check_policy
 from keito.cli.checks.server import check_server
 from keito.cli.explain import explain
 from keito.core.errors import KeitoError
@@ -38,6 +39,7 @@ def examine(policy: Mapping[str, Any], days: int, url: Optional[str]) -> Iterato
             for finding in _server(client, policy, days):
                 said.add(finding)
                 yield finding
+    yield from check_policy(policy)
     for finding in guarded("outbox", _outbox(url, home, days)):
         if finding not in said:
             yield finding

@@ -103,10 +103,11 @@ def print_all(expenses: Sequence[Found], waiting: Sequence[Found], *, dry_run: b
     rows = [[*row.values()][1:] for row in expenses_json(expenses)]
     if rows:
         print_table(("Corrects", "Project", "Day", "Cost", "Currency", "Notes"), rows)
-    what = "would be stored; nothing was" if dry_run else "stored; a relay, an agent or outbox flush posts them"
+    posted = "; a relay, an agent or outbox flush posts them" if rows else ""
+    what = "would be stored; nothing was" if dry_run else f"stored{posted}"
     say(f"{len(rows):,} {'expense' if len(rows) == 1 else 'expenses'} {what}.")
     if waiting:
         say(f"{len(waiting):,} {'time entry still waits' if len(waiting) == 1 else 'time entries still wait'}:")
         reasons = Counter(one["reason"] for one in waiting_json(waiting))
         print_table(("Entries", "Reason"), [(count, reason) for reason, count in reasons.most_common()])
-        say("Name the models in your own prices (--policy FILE), or: pip install --upgrade genai-prices")
+        say("Name the models in your own prices (--table FILE), or: pip install --upgrade genai-prices")

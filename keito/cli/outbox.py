@@ -61,6 +61,8 @@ def list_(
     """List records in the order of their arrival: what is not delivered yet, unless you name states or a run."""
     states = state or (None if run else UNDELIVERED)
     with opened(url) as store:
+        if after and not store.find(key=after):
+            raise fail(f"--after: there is no record {after} in {store.url}")
         found = store.find(states=states, run_id=run, after=after, limit=limit + 1)
         now = store.now()
     shown = found[:limit]

@@ -99,10 +99,11 @@ def _find(arguments: argparse.Namespace, model: str) -> Union[RateSet, str]:
     found = find_rates(arguments.provider, model, at, arguments.tier, arguments.table)
     if isinstance(found, RateSet) and found.tier is not None and not found.tier:
         return "tier without a rate"
-    return f"{found}; {_how_to_install()}" if found == "genai-prices not installed" else found
+    return f"{found}; {how_to_install()}" if found == "genai-prices not installed" else found
 
 
-def _how_to_install() -> str:
+def how_to_install() -> str:
+    """What to do where genai-prices is missing."""
     if sys.version_info < (3, 10):
         return f"it needs Python 3.10 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
     return 'pip install "keito[pricing]"'

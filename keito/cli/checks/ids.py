@@ -20,6 +20,8 @@ _PAGE = 2000
 _MOST_EXPENSES = 4000
 """How many expenses are looked at for a category: Keito has no list of categories."""
 
+_MOST_NAMES = 5
+
 
 def check_ids(client: Keito, policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Look for the project, the task and the expense category.
@@ -54,7 +56,7 @@ def _task(client: Keito, id: Optional[str], project: Optional[str]) -> Iterator[
     if found is not None and found.is_active is not False:
         yield ok("task", _name(found))
         return
-    usable = f"set KEITO_TASK_ID to one of: {_some(client.tasks.list(project_id=project))}"
+    usable = f"set KEITO_TASK_ID to one of: {_some(_tasks_of(client, project))}"
     if not id:
         yield problem("task", "KEITO_TASK_ID is not set", usable)
     elif elsewhere is None:
@@ -63,6 +65,11 @@ def _task(client: Keito, id: Optional[str], project: Optional[str]) -> Iterator[
         yield problem("task", f"{_name(elsewhere)} is archived", usable)
     else:
         yield problem("task", f"{_name(elsewhere)} is not assigned to project {project}", f"assign it, or {usable}")
+
+
+def _tasks_of(client: Keito, project: Optional[str]) -> Iterable[Task]:
+    """The tasks of a project; of the account where the project is unknown or has none."""
+    return [*islice(client.tasks.list(project_id=project), _MOST_NAMES + 1)] or client.tasks.list()
 
 
 def _category(client: Keito, id: Optional[str]) -> Iterator[Finding]:
@@ -93,9 +100,9 @@ def _find(listed: Iterable[_Listed], id: Optional[str]) -> Optional[_Listed]:
     return next((one for one in listed if one.id == id), None)
 
 
-def _some(listed: Iterable[_Listed], most: int = 5) -> str:
-    names = [_name(one) for one in islice(listed, most + 1)]
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])]) or "(none found)"
+def _some(listed: Iterable[_Listed]) -> str:
+    names = [_name(one) for one in islice(listed, _MOST_NAMES + 1)]
+    return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])]) or "(none found)"
 
 
 def _name(one: Union[Project, Task]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
 
 import pytest
 
 from keito import Keito
+from keito.cli.prices import how_to_install
 from keito.outbox.stored import RecordState
 
 
@@ -74,6 +76,8 @@ def test_for_people_each_problem_is_followed_by_what_to_do(shell, sandbox, monke
         ("PROJECT_ID", "", "project", "KEITO_PROJECT_ID is not set", "one of: Support (proj_support)"),
         ("TASK_ID", "", "task", "KEITO_TASK_ID is not set", "one of: Tickets (task_tickets)"),
         ("TASK_ID", "task_x", "task", "there is no task task_x", "one of: Tickets (task_tickets)"),
+        ("TIMEZONE", "Mars/Base", "policy", "got 'Mars/Base' (set timezone=... or KEITO_TIMEZONE)", "set it right"),
+        ("BILLABLE", "maybe", "policy", "billable is true, false or not given; got 'maybe'", "set it right"),
         ("API_KEY", "", "credentials", "no api_key", ""),
         ("API_KEY", "kto_wrong", "reachable", "401", "set KEITO_API_KEY"),
         ("API_KEY", "kto_sandbox_sync", "key", "may not record time and expenses", "a key with full access"),
@@ -90,6 +94,20 @@ def test_what_is_wrong_is_named_with_what_to_do(
     assert level == "problem"
     assert text in said_text
     assert advice in said_advice
+
+
+def test_an_unknown_project_does_not_hide_which_tasks_there_are(shell, sandbox, monkeypatch) -> None:
+    monkeypatch.setenv("KEITO_PROJECT_ID", "proj_x")
+    monkeypatch.setenv("KEITO_TASK_ID", "task_x")
+    assert findings(shell("doctor", "--json"))["task"][2] == "set KEITO_TASK_ID to one of: Tickets (task_tickets)"
+
+
+def test_without_a_price_list_it_warns(shell, sandbox, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    said = shell("doctor", "--json")
+    level, text, advice = findings(said)["prices"]
+    assert (said.status, level, advice) == (0, "warning", how_to_install())
+    assert text.startswith("genai-prices is not installed here")
 
 
 def test_what_is_archived_or_not_assigned_is_no_more_usable(shell, sandbox, monkeypatch) -> None:
@@ -162,6 +180,9 @@ def test_a_policy_file_names_the_ids(shell, sandbox, tmp_path) -> None:
     path = tmp_path / "keito.toml"
     path.write_text('[billing]\nproject_id = "proj_x"\ntask_id = "task_tickets"\n', encoding="utf-8")
     assert findings(shell("doctor", "--json", "--policy", str(path)))["project"][0] == "problem"
+    path.write_text('[billing]\nproject = "proj_support"\n', encoding="utf-8")
+    said = shell("doctor", "--policy", str(path))
+    assert (said.status, "[billing] has no field project" in said.err) == (2, True)
     said = shell("doctor", "--policy", str(tmp_path / "nowhere.toml"))
     assert said.status == 2
     assert "No such file or directory" in said.err

@@ -86,6 +86,12 @@ class TestList:
         assert keys("--after", "b") == ["c"]
         assert shell("outbox", "list", "--limit", "1").out.endswith("There are more: --after b\n")
 
+    def test_a_page_after_a_record_that_is_not_there_is_refused(self, shell, put, outbox_file) -> None:
+        put("a")
+        said = shell("outbox", "list", "--after", "b")
+        assert (said.status, said.out) == (1, "")
+        assert said.err == f"keito: --after: there is no record b in sqlite:///{outbox_file}\n"
+
     def test_an_unknown_state_is_refused_with_those_there_are(self, shell, sandbox) -> None:
         said = shell("outbox", "list", "--state", "lost")
         assert said.status == 2
