@@ -108,6 +108,7 @@ class Gap:
             where nobody knows.
         calls: How many.
         usage: Their tokens together.
+        until: The last such hour, where several are added up.
     """
 
     provider: Optional[str]
@@ -117,6 +118,7 @@ class Gap:
     hour: Optional[datetime]
     calls: int
     usage: Usage
+    until: Optional[datetime] = None
 
 
 class RunCost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime, timezone
@@ -39,6 +40,23 @@ def _row(gap: Gap) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
+def joined_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each model and tier, whatever the hour: for metadata that has no room for more."""
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in rows:
+        place = (row.get("provider"), row["model"], row.get("tier"))
+        found[place] = _join(found[place], row) if place in found else dict(row)
+    return list(found.values())
+
+
+def _join(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    first, last = min(one["hour"], other["hour"]), max(one.get("until", one["hour"]), other["hour"])
+    tokens = Counter[str](one["tokens"])
+    tokens.update(other["tokens"])
+    until = {"until": last} if last > first else {}
+    return {**one, "hour": first, **until, "calls": one["calls"] + other["calls"], "tokens": dict(tokens)}
+
+
 def gaps_of(facts: Mapping[str, Any]) -> list[Gap]:
     """The calls without a price that the metadata of a time entry names.
 
@@ -49,6 +67,13 @@ def gaps_of(facts: Mapping[str, Any]) -> list[Gap]:
 
 
 def _gap(row: Mapping[str, Any]) -> Gap:
-    hour = datetime.strptime(row["hour"], "%Y-%m-%dT%HZ").replace(tzinfo=timezone.utc)
+    hour = _moment(row["hour"])
     counts: dict[str, Any] = {f"{name}{_SUFFIX}": int(count) for name, count in row["tokens"].items()}
-    return Gap(row.get("provider"), row["model"], row.get("tier"), "unpriced", hour, row["calls"], Usage(**counts))
+    until = _moment(row["until"]) if "until" in row else None
+    return Gap(
+        row.get("provider"), row["model"], row.get("tier"), "unpriced", hour, row["calls"], Usage(**counts), until
+    )
+
+
+def _moment(hour: str) -> datetime:
+    return datetime.strptime(hour, "%Y-%m-%dT%HZ").replace(tzinfo=timezone.utc)

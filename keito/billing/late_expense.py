@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Optional, Union
 
@@ -70,20 +70,29 @@ def late_expenses(key: str, body: Mapping[str, Any], policy: BillingPolicy) -> U
 
 
 def price_gap(gap: Gap, table: Optional[PriceTable] = None) -> PricedCall:
-    """What calls of one model and hour cost together, where that follows from their tokens together."""
+    """What calls of one model and hour, or of several, cost together, where that follows from their tokens together."""
     if gap.hour is None:
         return PricedCall(reason="when it was called is not known")
     found = find_rates(gap.provider, gap.model, gap.hour, gap.tier, table)
     if isinstance(found, str):
         return PricedCall(reason=found)
-    if find_rates(gap.provider, gap.model, gap.hour + _HOUR, gap.tier, table) != found:
-        return PricedCall(reason="its price changed within the hour")
+    if any(find_rates(gap.provider, gap.model, moment, gap.tier, table) != found for moment in _moments(gap)):
+        return PricedCall(reason="its price changed within the " + ("hour" if gap.until is None else "hours"))
     priced = found.price(gap.usage)
     if priced.amount is None or gap.calls == 1:
         return priced
     if _depends_on_size(found, priced, gap.usage.input_tokens):
         return PricedCall(reason="its price depends on the size of each call")
     return replace(priced, amount=EXACT.add(priced.amount, _requests(found, gap.calls - 1)))
+
+
+def _moments(gap: Gap) -> Iterator[datetime]:
+    """Begin and end of each hour in which the calls may have begun."""
+    hour = gap.hour
+    while hour is not None and hour <= (gap.until or gap.hour or hour):
+        yield hour
+        yield hour + _HOUR
+        hour += timedelta(hours=1)
 
 
 def _depends_on_size(found: RateSet, priced: PricedCall, input_tokens: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 from keito import __version__
 from keito.billing.charge import DOLLARS, exact_text
 from keito.billing.cost import ModelCost, RateRow, RunCost
-from keito.billing.gap_rows import gap_rows
+from keito.billing.gap_rows import gap_rows, joined_rows
 from keito.metering import AgentRun, OtherUsage, Outcome
 from keito.metering.text import readable
 
@@ -142,10 +142,10 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
 def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     """Trim the metadata of a record to what Keito accepts, in a fixed order.
 
-    Rows go from the end of the lists in `keito.details`, then of `models`, `keito.usage`, `keito.gaps`,
-    `keito.unpriced` and `keito.pricing`; the rest of `keito.details` goes last. `keito.trimmed` names what is no longer
-    whole. The key, the totals and the outcome's fields are never touched: `short` and the limits of `Outcome` keep them
-    small enough.
+    Rows go from the end of the lists in `keito.details`, then of `models`, `keito.usage`, `keito.gaps` (those of one
+    model and several hours are added up before), `keito.unpriced` and `keito.pricing`; the rest of `keito.details` goes
+    last. `keito.trimmed` names what is no longer whole. The key, the totals and the outcome's fields are never touched:
+    `short` and the limits of `Outcome` keep them small enough.
 
     What no JSON in UTF-8 can carry is replaced before: texts in part, other values by null. The flag `cleaned` says so.
     """
@@ -160,6 +160,8 @@ def fit(metadata: dict[str, Any]) -> dict[str, Any]:
     holder: dict[str, Any]
     places = (*lists, (fitted, "models"), (keito, "usage"), (keito, "gaps"), (keito, "unpriced"), (keito, "pricing"))
     for holder, name in places:
+        if name == "gaps" and not _is_small(fitted) and keito.get(name):
+            keito[name] = joined_rows(keito[name])
         if not _is_small(fitted) and holder.get(name):
             keito["trimmed"] = [*keito.get("trimmed", ()), name]
             _trim(fitted, holder, name)

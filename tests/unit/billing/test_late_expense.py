@@ -180,6 +180,22 @@ def test_costs_in_two_currencies_are_two_expenses() -> None:
     assert [about.get("calls") for about in facts] == [2, None], "sums over expenses count the calls once"
 
 
+def test_a_day_of_calls_of_two_models_is_priced_as_a_whole() -> None:
+    models = PriceTable([replace(HOUSE, model="house-*")], version="2026-11")
+    made = [
+        call_of(10**6, 7, model=f"house-{name}", at=NOW - timedelta(hours=hour)) for hour in range(24) for name in "ab"
+    ]
+    entry = billed(*made)
+    gaps = entry.body["metadata"]["keito"]["gaps"]
+    assert [(gap["hour"], gap["until"], gap["calls"]) for gap in gaps] == [("2026-11-19T10Z", "2026-11-20T09Z", 24)] * 2
+    found = late(entry, replace(POLICY, prices=models))
+    assert found.body["total_cost"] == Decimal("24.000672")
+    assert "flags" not in found.body["metadata"]["keito"]
+    dearer = replace(HOUSE, model="house-*", input=Decimal(9), valid_from=NOW - timedelta(hours=3))
+    changed = PriceTable([replace(HOUSE, model="house-*", valid_until=NOW - timedelta(hours=3)), dearer])
+    assert late(entry, replace(POLICY, prices=changed)).reason.startswith("house-a: its price changed within the hours")
+
+
 def test_what_costs_nothing_gives_none() -> None:
     assert (
         late(billed(call_of(10)), replace(POLICY, prices=PriceTable([ModelPrice("house-1", input=Decimal(0))]))) is None
