@@ -10,6 +10,7 @@ from typing import Any, Optional
 from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
+from keito.billing.given import billing_of
 from keito.billing.policy import PolicyFields
 from keito.outbox import FlushReport
 from keito_crewai.binding import Binding, TaskOutcome, bound
@@ -159,12 +160,9 @@ def binding_of(
     """What these arguments describe.
 
     Raises:
-        TypeError: Both a billing and policy fields are given.
+        TypeError: The billing is none, or policy fields are given beside it.
     """
-    if billing is not None and policy_fields:
-        raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
-    found = AgentBilling(**policy_fields) if billing is None else billing
-    return Binding(found, task_outcomes or {}, exact, training, patience)
+    return Binding(billing_of(billing, policy_fields), task_outcomes or {}, exact, training, patience)
 
 
 def _entering(method: Any, binding: Binding) -> Any:

@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
+from keito.billing.given import billing_of
 from keito.billing.policy import PolicyFields
 from keito.metering import AgentRun, LLMCall, NoUsage, RunStatus, current_run
 from keito.metering.current import enter_run, leave_run
@@ -43,9 +44,7 @@ class BilledEmbeddings(Embeddings):
     def __init__(
         self, embeddings: Embeddings, billing: Optional[AgentBilling] = None, **policy_fields: Unpack[PolicyFields]
     ) -> None:
-        if billing is not None and policy_fields:
-            raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
-        self.billing = AgentBilling(**policy_fields) if billing is None else billing
+        self.billing = billing_of(billing, policy_fields)
         self._embeddings = embeddings
         clients = [client for name in _CLIENTS if (client := getattr(embeddings, name, None)) is not None]
         self._is_metered = [_metered(client) for client in clients].count(True) == len(clients) > 0

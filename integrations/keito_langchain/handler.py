@@ -83,15 +83,13 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         abandon_after: Optional[float] = None,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
-        if billing is not None and policy_fields:
-            raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
         # Imported here: a program that only imports the handler does not pay for what bills.
-        from keito.billing import AgentBilling  # noqa: PLC0415
+        from keito.billing.given import billing_of  # noqa: PLC0415
         from keito_langchain.model_calls import ModelCalls  # noqa: PLC0415
         from keito_langchain.roots import Roots  # noqa: PLC0415
         from keito_langchain.translate import Translator  # noqa: PLC0415
 
-        self.billing = AgentBilling(**policy_fields) if billing is None else billing
+        self.billing = billing_of(billing, policy_fields)
         self._roots = Roots(self.billing)
         self._runs, self._calls = Translator(self._roots), ModelCalls(self._roots)
         if abandon_after is not None:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from typing_extensions import Unpack
 
 from keito.billing import AgentBilling
+from keito.billing.given import billing_of
 from keito.billing.policy import PolicyFields
 from keito.metering.current import starting_run
 from keito.outbox import FlushReport
@@ -76,9 +77,7 @@ class KeitoSpanProcessor(SpanProcessor):
         expire_after: float = 3600.0,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
-        if billing is not None and policy_fields:
-            raise TypeError(f"give a billing or policy fields, not both: {', '.join(policy_fields)}")
-        self.billing = AgentBilling(**policy_fields) if billing is None else billing
+        self.billing = billing_of(billing, policy_fields)
         self._owns_billing = billing is None
         self._expire_after = expire_after
         self._sweep_every = min(_SWEEP_EVERY, expire_after)

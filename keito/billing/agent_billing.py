@@ -62,7 +62,7 @@ class AgentBilling(Correcting):
         ValueError: The policy is incomplete or wrong; the message says what to set.
         KeitoAuthError: There are no credentials.
         OutboxError: The outbox cannot be opened.
-        TypeError: The client is not a `Keito`.
+        TypeError: The client is not a `Keito`, the policy no `BillingPolicy`, or `resolve` no function.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class AgentBilling(Correcting):
         late_grace: float = 60.0,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
+        _check(policy, resolve)
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
         self.guard = Guard()
         self._resolve = resolve
@@ -304,3 +305,10 @@ class AgentBilling(Correcting):
         except Exception as error:  # it is billed when it ends, all the same
             self.guard.caught("journal", error)
         return run
+
+
+def _check(policy: object, resolve: object) -> None:
+    if policy is not None and not isinstance(policy, BillingPolicy):
+        raise TypeError(f"policy is a keito.billing.BillingPolicy; got {policy!r}")
+    if resolve is not None and not callable(resolve):
+        raise TypeError(f"resolve is a function from a run to its policy; got {resolve!r}")

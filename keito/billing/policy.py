@@ -247,7 +247,8 @@ def _check_id(field: str, value: object) -> None:
 def _check_type(field: str, value: object, kind: type) -> None:
     optional = field in ("exchange_rate", "prices")
     if not isinstance(value, kind) and not (optional and value is None):
-        raise ValueError(f"{field} is a {kind.__module__}.{kind.__qualname__}; got {value!r}")
+        package = ".".join(kind.__module__.split(".")[:2])
+        raise ValueError(f"{field} is a {package}.{kind.__qualname__}; got {value!r}")
 
 
 def _check_choice(field: str, value: object, choices: tuple[Any, ...]) -> None:
