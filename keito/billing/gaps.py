@@ -10,7 +10,10 @@ from keito.billing.policy import BillingPolicy
 _log = logging.getLogger("keito.billing")
 
 _MOST_SAID = 1000
-_EXPENSE = "expense"
+_EXPENSE = ""
+"""In the place of a model: the cost of all of them has nowhere to go."""
+
+_NO_PRICE = ("unknown model", "fine-tuned model", "no rate", "tier without a rate")
 
 
 class GapLog:
@@ -28,7 +31,8 @@ class GapLog:
             if (what, reason) not in self._said and len(self._said) < _MOST_SAID:
                 self._said.add((what, reason))
                 where = _where(cost, what, reason) if has_entry else ""
-                _log.warning("LLM cost not billed for %s: %s%s", what, reason, where)
+                name = f" for {what}" if what else ""
+                _log.warning("LLM cost not billed%s: %s%s%s", name, reason, where, _advice(reason) if where else "")
 
 
 def _where(cost: RunCost, what: str, reason: str) -> str:
@@ -39,3 +43,12 @@ def _where(cost: RunCost, what: str, reason: str) -> str:
     if any(usage.total_tokens for usage in usages):
         return "; its tokens are in the time entry"
     return "; no tokens of it are known" if usages else ""
+
+
+def _advice(reason: str) -> str:
+    """How it is billed nevertheless, where somebody can see to that."""
+    if reason == "genai-prices not installed":
+        return '; pip install "keito[pricing]", then: python -m keito outbox reprice'
+    if reason.startswith(_NO_PRICE):
+        return "; give it a price of your own, then: python -m keito outbox reprice"
+    return ""

@@ -48,6 +48,10 @@ class DeliverMode(str, Enum):
     def __str__(self) -> str:
         return self.value
 
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"deliver is one of {', '.join(repr(mode.value) for mode in cls)}; got {value!r}")
+
 
 class OutboxDelivery:
     """Commits records to a store, from which a relay sends them. Nothing that was committed is lost or sent twice.

@@ -6,13 +6,14 @@ from enum import Enum
 
 _OPERATOR_CAN_FIX = {401, 402, 403, 404, 429}
 
-_ADVICE = {
+ADVICE = {
     401: "check KEITO_API_KEY and KEITO_ACCOUNT_ID, then flush()",
     402: "check the account's plan, then flush()",
-    403: "let the key's user into the project, then flush()",
-    404: "check the project, task and expense category ids, then flush()",
+    403: "check KEITO_ACCOUNT_ID, and let the key's user into the project, then flush()",
+    404: "an id (project, task, expense category, user) is wrong: add it and flush(), or billing.replace() the run",
     429: "flush() sends it again",
 }
+"""What an operator can do about a refusal, by its status."""
 
 
 class Fate(str, Enum):
@@ -67,7 +68,7 @@ def is_silent(error: BaseException) -> bool:
 def advice(fate: Fate, error: BaseException) -> str:
     """What an operator can do about it."""
     if fate is Fate.HELD:
-        return _ADVICE[getattr(error, "status_code", 0)]
+        return ADVICE[getattr(error, "status_code", 0)]
     if fate is Fate.PENDING:
         return "Keito was not reached; flush() sends it again"
     if fate is Fate.DEAD:

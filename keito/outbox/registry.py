@@ -121,7 +121,10 @@ class Registry:
         from keito.outbox.stores.open_store import open_store  # noqa: PLC0415 - loads the database's driver
 
         if url not in self._stores:
-            self._stores[url] = open_store(url)
+            try:
+                self._stores[url] = open_store(url)
+            except ValueError as error:
+                raise ValueError(f"outbox= or KEITO_OUTBOX_URL: {error}") from None
         return self._stores[url]
 
 

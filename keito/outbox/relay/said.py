@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Optional
 
+from keito.outbox.fate import ADVICE
 from keito.outbox.relay.attempt import Attempt
 from keito.outbox.relay.reconcile import Reconciliation
 from keito.outbox.stored import RecordState
@@ -18,13 +19,7 @@ _FATES = {
     RecordState.DEAD: "it is not sent again",
 }
 
-_ADVICE = {
-    401: "check KEITO_API_KEY and KEITO_ACCOUNT_ID, then flush()",
-    402: "check the account's plan, then flush()",
-    403: "let the key's user into the project, then flush()",
-    404: "check the project, task and expense category ids, then flush()",
-    429: "it is sent again when the API allows it",
-}
+_ADVICE = {**ADVICE, 429: "it is sent again when the API allows it"}
 
 
 class RelayLog:

@@ -42,7 +42,7 @@ def open_store(url: Optional[str] = None) -> Store:
         return _memory(url)
     if scheme == "direct":
         raise ValueError("direct:// is delivery without a store")
-    raise ValueError(f"a store of billing records is {_FORMS}, not {scheme}:")
+    raise ValueError(f"a store of billing records is {_FORMS}, not {scheme}{':' if ':' in url else ''}")
 
 
 def default_url() -> str:
@@ -98,8 +98,8 @@ def _store(database: Database, queries: Queries, url: str, options: dict[str, st
     from keito.outbox.stores.sql_store import DEFAULT_LIMIT, SqlStore  # noqa: PLC0415
 
     limit = options.pop("limit", str(DEFAULT_LIMIT))
-    if not limit.isdecimal() or options:
-        raise ValueError(f"a store has one option, ?limit=NUMBER; {', '.join(options) or limit} is none")
+    if not limit.isdecimal() or int(limit) < 1 or options:
+        raise ValueError(f"a store has one option, ?limit=NUMBER of 1 or more; {', '.join(options) or limit} is none")
     return SqlStore(database, queries, url, int(limit))
 
 

@@ -60,8 +60,13 @@ def test_without_an_account_an_agent_says_at_once_what_to_set(place: "dict[str, 
 
 def test_an_unknown_way_to_deliver_is_refused_at_once(keito_client: Keito, place: "dict[str, Any]") -> None:
     wrong: Any = "by_pigeon"
-    with pytest.raises(ValueError, match="by_pigeon"):
+    with pytest.raises(ValueError, match=r"deliver is one of .*'by_relay'; got 'by_pigeon'"):
         AgentBilling(client=keito_client, deliver=wrong, **place)
+
+
+def test_an_unknown_outbox_is_refused_by_the_name_that_sets_it(keito_client: Keito, place: "dict[str, Any]") -> None:
+    with pytest.raises(ValueError, match=r"outbox= or KEITO_OUTBOX_URL: .*, not mysql:"):
+        AgentBilling(client=keito_client, outbox="mysql://host/db", **place)
 
 
 def test_hooks_are_told_of_each_record(

@@ -97,6 +97,7 @@ def test_memory_warns_loudly(opened, caplog):
         ("sqlite:///", "names no file"),
         ("sqlite:///:memory:", "memory://"),
         ("sqlite:///x.db?limit=many", "limit=NUMBER"),
+        ("sqlite:///x.db?limit=0", "limit=NUMBER of 1 or more; 0 is none"),
         ("sqlite:///x.db?mode=ro", "mode is none"),
         ("memory://x", "no path"),
         ("direct://", "without a store"),

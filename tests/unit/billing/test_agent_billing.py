@@ -3,12 +3,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from keito import AsyncKeito, Keito, KeitoAuthError
 from keito.billing import AgentBilling, BillingPolicy, Outcome
+from keito.billing.given import billing_of
 from keito.billing.rounding import to_hours
 from keito.metering import AgentRun, RunStatus, current_run, log_outcome
 from keito.outbox import BillingRecord, FlushReport
@@ -195,14 +197,56 @@ def test_what_is_not_billed_is_said_once(billing: AgentBilling, caplog: pytest.L
     for _ in range(2):
         with billing.run() as run:
             run.record_llm_call(provider="openai", model="gpt-17", input_tokens=1)
-    assert caplog.messages == ["LLM cost not billed for gpt-17: unknown model; its tokens are in the time entry"]
+    assert caplog.messages == [
+        "LLM cost not billed for gpt-17: unknown model; its tokens are in the time entry; "
+        "give it a price of your own, then: python -m keito outbox reprice"
+    ]
+
+
+def test_a_missing_price_list_is_said_with_what_installs_it(
+    billing: AgentBilling, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr(import_module("keito.pricing.price"), "catalogue", missing)
+    with billing.run() as run:
+        run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1)
+    assert 'genai-prices not installed; its tokens are in the time entry; pip install "keito[pricing]"' in caplog.text
 
 
 def test_a_missing_category_is_said(policy: BillingPolicy, kept: Any, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("genai_prices")
     with AgentBilling(policy, delivery=kept, expense_category_id=None).run() as run:
         run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1)
-    assert "KEITO_EXPENSE_CATEGORY_ID is not set" in caplog.text
+    assert caplog.messages == [
+        "LLM cost not billed: KEITO_EXPENSE_CATEGORY_ID is not set; its tokens are in the time entry"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"policy": "proj_support"}, r"policy is a keito\.billing\.BillingPolicy; got 'proj_support'"),
+        ({"resolve": {"acme": None}}, "resolve is a function"),
+    ],
+)
+def test_what_would_fail_in_every_run_is_refused_at_once(
+    policy: BillingPolicy, kept: Any, arguments: "dict[str, Any]", said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        AgentBilling(**{"policy": policy, "delivery": kept, **arguments})
+
+
+def test_an_integration_takes_a_billing_and_nothing_that_looks_like_one(
+    billing: AgentBilling, policy: BillingPolicy
+) -> None:
+    wrong: Any = policy
+    with pytest.raises(TypeError, match=r"billing is a keito\.billing\.AgentBilling; got BillingPolicy"):
+        billing_of(wrong, {})
+    with pytest.raises(TypeError, match="not both: markup"):
+        billing_of(billing, {"markup": "1.20"})
+    assert billing_of(billing, {}) is billing
 
 
 def test_it_fails_at_once_when_it_is_not_configured(policy: BillingPolicy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -306,7 +306,7 @@ def test_tokens_are_said_to_be_in_the_time_entry_only_where_they_are(
         run.record(LLMCall(NOW, NOW, provider="elsewhere", served_model="house", usage=usage))
     (message,) = caplog.messages
     assert message.startswith("LLM cost not billed for house: ")
-    assert message.endswith(said)
+    assert said in message
 
 
 def test_where_no_time_is_posted_no_time_entry_is_promised(
