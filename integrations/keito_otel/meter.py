@@ -15,7 +15,7 @@ from keito.metering.framework_call import FrameworkCall
 from keito_otel.calls import call_of
 from keito_otel.clock import moment
 from keito_otel.nodes import Node, Root, SpanCall
-from keito_otel.roles import role_of
+from keito_otel.roles import is_attempt, role_of
 
 _IDS_KEPT = 4096
 """Ids of answers by which a call is recognised in the spans of another trace."""
@@ -54,6 +54,8 @@ class CallMeter:
         call = call_of(node.span, about) if node.role == "inference" else None
         if call is None:
             self._pass_on(node, around)
+        elif around is not None and is_attempt(about):
+            self._set_apart(node, call, around)
         else:
             self._weigh(node, call, around)
         if node.within is not None:
@@ -82,6 +84,13 @@ class CallMeter:
             node.is_counted = True
         if around is not None and (node.is_counted or kind in node.inside):
             around.inside |= {kind}
+
+    def _set_apart(self, node: Node, call: LLMCall, around: Node) -> None:
+        """Count an attempt that came to nothing. What was found in the call so far is of it, and not of the answer."""
+        if _kind(call) not in around.inside:
+            self._record(node, _settled(call, around.held))
+        around.inside -= {_kind(call)}
+        around.held = ()
 
     def _ended_in(self, around: Node) -> None:
         """A model call in this one has ended. If that was the last one, it need not wait for others any longer."""

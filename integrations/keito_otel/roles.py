@@ -28,6 +28,9 @@ _INFERENCE = frozenset(
 _SETUP = "create_agent"
 """An agent is made, which is no work yet: OpenLLMetry has a trace of its own for that."""
 
+_ATTEMPT = "pydantic_ai.model_request.attempt"
+"""What pydantic-ai's `FallbackModel` tried in vain; its span lies in that of the call, which tells of the answer."""
+
 _OPEN_INFERENCE = frozenset({"LLM", "EMBEDDING"})
 
 _PREFIXES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
@@ -89,6 +92,11 @@ def role_of(about: Mapping[str, Any]) -> Role:
 
 def _has_model(about: Mapping[str, Any]) -> bool:
     return not _MODELS.isdisjoint(about)
+
+
+def is_attempt(about: Mapping[str, Any]) -> bool:
+    """Whether a model call lies beside the one that its span is in, and is no part of it."""
+    return _ATTEMPT in about
 
 
 def role_at_start(scope: str, span: ReadableSpan, about: Mapping[str, Any]) -> Role:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -122,3 +124,28 @@ def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
     agent.run_sync("hi")
     found = installed.bill()
     assert (found.tokens, found.facts["calls"]) == ([(1000, 100)], 1)
+
+
+def is_first(response: ModelResponse) -> bool:
+    return str(response.provider_response_id).endswith("01")
+
+
+@pytest.mark.parametrize("watcher", ["nobody", "meter", "openinference", "openllmetry"])
+def test_an_answer_that_a_fallback_rejects_counts_beside_the_one_that_it_takes(
+    installed: Tracing, stub: Stub, instrumented: Any, openllmetry: Any, watcher: str
+) -> None:
+    provider = OpenAIProvider(base_url=stub.url, api_key="sk-loopback")
+    if watcher == "meter":
+        meter(provider.client)
+    elif watcher == "openinference":
+        from openinference.instrumentation.openai import OpenAIInstrumentor
+
+        instrumented(OpenAIInstrumentor(), tracer_provider=installed.provider)
+    elif watcher == "openllmetry":
+        openllmetry(installed.provider)
+    models = (OpenAIChatModel(name, provider=provider) for name in ("gpt-5-mini", "gpt-5-nano"))
+    Agent(FallbackModel(*models, fallback_on=is_first), name="helper").run_sync("hi")
+    found = installed.bill()
+    assert (found.tokens, found.facts["calls"]) == ([(2000, 200)], 2)
+    mini, nano = "0.00036", "0.000072"  # 600 new, 400 cached and 100 made, by their prices of a million
+    assert Decimal(found.facts["cost_usd"]) == Decimal(mini) + Decimal(nano)
