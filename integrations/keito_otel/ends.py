@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _ALWAYS_OK = frozenset({"openinference.instrumentation.openai_agents"})
-"""They call each of their roots a success, also one that was cancelled."""
+"""They call each of their roots a success, also one that failed or was cancelled: what ends the code tells."""
 
 
 def status_of(root: Root, span: ReadableSpan, about: Mapping[str, Any]) -> RunStatus:
@@ -24,15 +24,21 @@ def status_of(root: Root, span: ReadableSpan, about: Mapping[str, Any]) -> RunSt
     error = error_of(span, about)
     if error is not None:
         return RunStatus.CANCELLED if is_stop(error) else RunStatus.FAILED
-    is_ok = span.status.status_code is StatusCode.OK and root.scope not in _ALWAYS_OK
-    return RunStatus.COMPLETED if is_ok else RunStatus.after(_stopped_by(root))
+    is_told = root.scope not in _ALWAYS_OK
+    if is_told and span.status.status_code is StatusCode.OK:
+        return RunStatus.COMPLETED
+    return RunStatus.after(_stopped_by(root, notes_errors=is_told))
 
 
-def _stopped_by(root: Root) -> Optional[BaseException]:
-    """What has just ended the code in a root, if that is no error: a cancellation, Ctrl-C, or a generator's end.
+def _stopped_by(root: Root, *, notes_errors: bool) -> Optional[BaseException]:
+    """What has just ended the code in a root: a cancellation, Ctrl-C, or a generator's end.
 
     OpenTelemetry ends the span while that is on its way, and notes errors only.
+
+    Args:
+        root: The root.
+        notes_errors: Whether its span would tell of an error.
     """
     on_its_way = sys.exc_info()[1]
-    is_noted = on_its_way is None or isinstance(on_its_way, Exception) or id(on_its_way) == root.handled
-    return None if is_noted else on_its_way
+    is_noted = notes_errors and isinstance(on_its_way, Exception)
+    return None if is_noted or id(on_its_way) == root.handled else on_its_way

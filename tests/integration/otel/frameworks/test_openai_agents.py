@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import agents
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, NotFoundError
 
 from keito.billing import Outcome
 from keito.metering import log_outcome, meter
@@ -100,3 +102,40 @@ def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
     asyncio.run(agents.Runner.run(helper(stub), "hi"))
     found = installed.bill()
     assert (found.tokens, found.facts["calls"]) == ([(1000, 100)], 1)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_run_that_raises_has_failed_and_has_no_outcome_of_the_policy(
+    installed: Tracing, stub: Stub, monkeypatch: pytest.MonkeyPatch, is_refused: bool, streams: bool
+) -> None:
+    """The spans of their roots say that all is well."""
+    done = replace(installed.processor.billing.policy, outcome=Outcome("ticket_resolved", 0.99))
+    monkeypatch.setattr(installed.processor.billing, "policy", done)
+    stub.refused = "gpt-5-mini" if is_refused else None
+
+    async def main() -> None:
+        if streams:
+            async for _ in agents.Runner.run_streamed(helper(stub), "hi").stream_events():
+                pass
+        else:
+            await agents.Runner.run(helper(stub), "hi")
+
+    with suppress(NotFoundError):
+        asyncio.run(main())
+    found = installed.bill()
+    assert found.facts["status"] == ("failed" if is_refused else "completed")
+    assert (len(found.outcomes), len(found.expenses)) == ((0, 0) if is_refused else (1, 1))
+
+
+def test_a_run_that_goes_on_after_an_error_completes(installed: Tracing, stub: Stub) -> None:
+    async def main() -> None:
+        with agents.trace("Ticket 4821"):
+            stub.refused = "gpt-5-mini"
+            with suppress(NotFoundError):
+                await agents.Runner.run(helper(stub), "hi")
+            stub.refused = None
+            await agents.Runner.run(helper(stub), "hi")
+
+    asyncio.run(main())
+    assert installed.bill().facts["status"] == "completed"
