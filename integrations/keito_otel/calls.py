@@ -23,6 +23,9 @@ _FREE = '"total_cost": 0'
 _PREPARATION = "._prepare_chat_with_tools"
 """What LlamaIndex's models do before a call has a span of its own, which OpenInference gives out as a call."""
 
+_ANSWER_BEGINS = "First Token Stream Event"
+_ANSWER_HAS = "llm.output_messages."
+
 _STOPPED = ("CancelledError", "GeneratorExit", "KeyboardInterrupt")
 """Who stopped listening may be charged for an answer that nobody saw."""
 
@@ -46,7 +49,7 @@ def call_of(span: ReadableSpan, about: Mapping[str, Any]) -> Optional[LLMCall]:
         requested,
         served,
         usage,
-        None if usage is not None else _no_usage(error),
+        None if usage is not None else _no_usage(span, about, error),
         tier,
         _is_cached(about),
         error,
@@ -87,7 +90,18 @@ def _is_cached(about: Mapping[str, Any]) -> bool:
         return False
 
 
-def _no_usage(error: Optional[str]) -> NoUsage:
+def _no_usage(span: ReadableSpan, about: Mapping[str, Any], error: Optional[str]) -> NoUsage:
     if error is None:
         return NoUsage.NOT_REPORTED
-    return NoUsage.ABORTED if is_stop(error) or "Timeout" in error else NoUsage.FAILED
+    is_charged = is_stop(error) or "Timeout" in error or _has_begun(span, about)
+    return NoUsage.ABORTED if is_charged else NoUsage.FAILED
+
+
+def _has_begun(span: ReadableSpan, about: Mapping[str, Any]) -> bool:
+    """Whether an answer had begun to arrive before the error, so that the provider charges for it.
+
+    OpenInference notes the first token, or puts what had arrived into the span. Only whether it is there is looked at.
+    """
+    if "gen_ai.response.id" in about or any(event.name == _ANSWER_BEGINS for event in span.events):
+        return True
+    return any(name.startswith(_ANSWER_HAS) and not name.endswith(".role") for name in about)

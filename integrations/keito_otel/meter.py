@@ -75,7 +75,8 @@ class CallMeter:
         if kind in node.inside:
             self._record_held(node)
         elif around is not None and (call.usage is None or around.is_counted):
-            around.held += () if around.is_counted else (call, *node.held)
+            is_told = around.is_counted or _reports(node.above, call)
+            around.held += () if is_told else (call, *node.held)
         elif call.usage is None and node.open_inside:
             node.held, node.is_waiting = (*node.held, call), True
             return
@@ -141,14 +142,11 @@ class CallMeter:
         run.record(counted)
 
     def _agreed(self, node: Node, call: LLMCall) -> Optional[LLMCall]:
-        """The call as both that report it know it; `None` if the other one is to report it.
-
-        A framework's integration, such as the callback handler of LangChain, does not see embeddings.
-        """
+        """The call as both that report it know it; `None` if the other one is to report it."""
         open_call = FrameworkCall.current(self._account)
         below = None if isinstance(open_call, SpanCall) else open_call
         above = node.above or below
-        if above is not None and (call.operation != "embeddings" or above.sees_embeddings):
+        if above is not None and _reports(above, call):
             if above is not open_call or call.response_id is None or call.usage is None:
                 return None
             told = above.response_id
@@ -169,6 +167,11 @@ class CallMeter:
             if len(self._ids) > _IDS_KEPT:
                 self._ids.popitem(last=False)
         return False
+
+
+def _reports(above: Optional[FrameworkCall], call: LLMCall) -> bool:
+    """Whether the call is another integration's to report. That of LangChain, for one, does not see embeddings."""
+    return above is not None and (call.operation != "embeddings" or above.sees_embeddings)
 
 
 def _kind(call: LLMCall) -> str:

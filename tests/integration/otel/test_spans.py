@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -344,6 +345,26 @@ def test_a_call_without_usage_is_flagged_beside_one_that_failed(tracing: Tracing
         workflow.set_attribute("traceloop.span.kind", "workflow")
     facts = tracing.bill().facts
     assert (facts["failed_calls"], facts["unpriced"][0]["calls"], facts["flags"]) == (1, 1, ["unpriced"])
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"gen_ai.response.id": "chatcmpl-1"}, {"llm.output_messages.0.message.content": "Your"}]
+)
+def test_a_call_that_fails_when_its_answer_has_begun_is_flagged_and_not_free(
+    tracing: Tracing, said: dict[str, str]
+) -> None:
+    tracer = tracing.tracer()
+    with (
+        tracer.start_as_current_span("agent", attributes=AGENT),
+        suppress(ConnectionError),
+        tracer.start_as_current_span("chat", attributes=CHAT | said) as span,
+    ):
+        if not said:
+            span.add_event("First Token Stream Event")
+        raise ConnectionError("peer closed connection")
+    found = tracing.bill()
+    assert found.facts["unpriced"] == [{"model": "gpt-5-mini", "reason": "stopped before usage arrived", "calls": 1}]
+    assert found.expenses == []
 
 
 def test_a_failed_call_is_not_charged(tracing: Tracing) -> None:

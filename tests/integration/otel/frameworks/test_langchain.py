@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
+from httpx import RemoteProtocolError
 from keito_langchain import KeitoCallbackHandler
 from langchain_core.caches import InMemoryCache
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_openai import ChatOpenAI
+from openai import NotFoundError
 from openinference.instrumentation.langchain import LangChainInstrumentor
 
 from keito import Keito
@@ -103,6 +105,38 @@ def test_the_same_records_once(configured: tuple[Tracing, Any], stub: Stub, use:
         *[("time", "Ticket 4821", "proj_support", model, None)] * runs,
     ]
     assert lines(found) == expected
+
+
+@pytest.mark.parametrize("configured", WAYS, indirect=True)
+@pytest.mark.parametrize("use", [stream, astream])
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_stream_that_breaks_is_flagged_and_one_that_is_refused_is_free(
+    configured: tuple[Tracing, Any], stub: Stub, use: Any, is_refused: bool
+) -> None:
+    """Who has begun to answer charges for it, and nobody says how much."""
+    tracing, config = configured
+    stub.break_after, stub.refused = 3, "gpt-5-mini" if is_refused else None
+    with suppress(RemoteProtocolError, NotFoundError):
+        use(chain(stub), config)
+    for handler in config["callbacks"]:
+        assert handler.flush().complete
+    found = tracing.bill()
+    assert found.facts["status"] == "failed"
+    assert found.facts.get("flags") == (None if is_refused else ["unpriced"])
+    assert (found.outcomes, found.expenses) == ([], [])
+
+
+@pytest.mark.parametrize("configured", WAYS, indirect=True)
+@pytest.mark.parametrize("use", [invoke, stream, astream])
+def test_a_call_without_usage_is_flagged_once(configured: tuple[Tracing, Any], stub: Stub, use: Any) -> None:
+    tracing, config = configured
+    stub.usage = False
+    use(chain(stub), config)
+    for handler in config["callbacks"]:
+        assert handler.flush().complete
+    found = tracing.bill()
+    ((unpriced,), calls) = found.facts["unpriced"], found.facts["calls"]
+    assert (unpriced["calls"], calls, found.expenses, len(found.outcomes)) == (1, 1, [], 1)
 
 
 @pytest.mark.parametrize("configured", ["spans"], indirect=True)
