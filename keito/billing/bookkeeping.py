@@ -94,7 +94,9 @@ class Bookkeeping:
         if records or shares:
             stored = [share.stored() for share in shares]
             keys = self._delivery.commit(records, run_id=run.uid, shares=stored)
-            if keys is not None and len(keys) < len(records) + len(shares):
+            if keys is None and is_known:
+                self._forget(run)
+            elif keys is not None and len(keys) < len(records) + len(shares):
                 self._delivery.commit(self._since_closed(run, policy, cost, set(keys), records))
         elif is_known:
             self._delivery.store.forget([run.uid])
@@ -102,6 +104,13 @@ class Bookkeeping:
             for share in shares:
                 _, count = self._windows.get(share.window.name, (None, 0))
                 self._windows[share.window.name] = (share.window.end, count + 1)
+
+    def _forget(self, run: AgentRun) -> None:
+        """Its records are in the log, for somebody to post: what was noted of it must not be billed beside them."""
+        try:
+            self._delivery.store.forget([run.uid])
+        except OutboxError:
+            _log.error("Run %s is in the outbox as an open one: whoever recovers it bills it as abandoned", run.uid)
 
     def _is_late_for_nothing(self, run: AgentRun) -> bool:
         try:

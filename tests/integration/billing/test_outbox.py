@@ -1,6 +1,7 @@
 """Billing through an outbox that processes share."""
 
 import errno
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -158,6 +159,27 @@ def test_a_window_that_is_over_is_closed_by_whoever_looks(
             break
         wait.wait(0.05)
     assert [expense.total_cost for expense in books.expenses] == [0.25]
+    billing.close()
+
+
+def test_a_run_that_was_dropped_is_not_billed_as_an_abandoned_one(
+    keito_client: Keito, tmp_path: Path, place: "dict[str, Any]", caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "o.db"
+    billing = AgentBilling(client=keito_client, outbox=f"sqlite:///{path}?limit=1", deliver="by_relay", **place)
+    wait, journal = threading.Event(), sqlite3.connect(path)
+    with billing.run() as run:
+        spend(run)
+        for _ in range(400):
+            if journal.execute("SELECT uid FROM runs").fetchall() == [(run.uid,)]:
+                break
+            wait.wait(0.05)
+        else:
+            pytest.fail("the run was never noted")
+    assert billing.flush(0.2).dropped == 2
+    assert f"{run.uid}-expense-0 is not in the outbox" in caplog.text
+    assert journal.execute("SELECT uid FROM runs").fetchall() == []
+    journal.close()
     billing.close()
 
 
