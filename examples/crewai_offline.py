@@ -13,6 +13,8 @@ from local_keito import stop
 
 from keito import Keito
 
+if sys.version_info < (3, 10):
+    stop("This needs Python 3.10 or newer.")
 STORAGE = tempfile.TemporaryDirectory(prefix="keito-examples-", ignore_cleanup_errors=True)
 
 os.environ.update(
@@ -23,8 +25,6 @@ os.environ.update(
     OTEL_SDK_DISABLED="true",
     CREWAI_STORAGE_DIR=STORAGE.name,
 )
-if sys.version_info < (3, 10):
-    stop("This needs Python 3.10 or newer.")
 try:
     from crewai import Agent, BaseLLM, Crew, Task
     from crewai.events.types.llm_events import LLMCallType

@@ -40,8 +40,8 @@ def show(keito: Keito, tenant: str, policy: BillingPolicy) -> None:
     expenses = list(keito.expenses.list(source="agent", project_id=policy.project_id))
     about = [entry.metadata or {} for entry in entries]
     prices = [metadata["outcome_unit_price"] for metadata in about if "outcome_type" in metadata]
-    cost = sum(expense.total_cost or 0 for expense in expenses)
-    print(f"  {tenant:<7} {len(prices)} tickets at ${prices[0]:.2f}   LLM cost ${cost:.6f}")
+    cost = f"${sum(expense.total_cost or 0 for expense in expenses):.6f}" if expenses else "unknown"
+    print(f"  {tenant:<7} {len(prices)} tickets at ${prices[0]:.2f}   LLM cost {cost}")
 
 
 def main() -> int:

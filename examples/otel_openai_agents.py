@@ -10,15 +10,16 @@ import asyncio
 import sys
 from typing import Any
 
-import keito_otel
 from local_keito import keito_account, stop
-from opentelemetry.sdk.trace import TracerProvider
 
 try:
+    import keito_otel
     from agents import Agent, Model, ModelResponse, Runner, Usage, generation_span, set_trace_processors, trace
     from openai.types.responses import ResponseOutputMessage, ResponseOutputText
-except ImportError:
-    stop("This example needs the SDK: pip install openai-agents openinference-instrumentation-openai-agents")
+    from opentelemetry.sdk.trace import TracerProvider
+except ImportError as error:
+    packages = "openai-agents openinference-instrumentation-openai-agents"
+    stop(f'This needs Python 3.10 or newer, and: pip install -e ".[otel,sandbox]" {packages} ({error})')
 
 from keito import Keito
 from keito.billing import AgentBilling, Outcome

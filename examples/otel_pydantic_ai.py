@@ -9,17 +9,17 @@ It runs as it is, on a Keito of its own; see local_keito.py for how it bills to 
 import sys
 from typing import Any
 
-import keito_otel
 from local_keito import keito_account, stop
-from opentelemetry.sdk.trace import TracerProvider
 
 try:
+    import keito_otel
+    from opentelemetry.sdk.trace import TracerProvider
     from pydantic_ai import Agent
     from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
     from pydantic_ai.models.function import AgentInfo, FunctionModel
     from pydantic_ai.usage import RequestUsage
-except ImportError:
-    stop("This example needs pydantic-ai: pip install pydantic-ai-slim")
+except ImportError as error:
+    stop(f'This needs Python 3.10 or newer, and: pip install -e ".[otel,sandbox]" pydantic-ai-slim ({error})')
 
 from keito import Keito
 from keito.billing import AgentBilling, Outcome

@@ -6,6 +6,7 @@ import logging
 
 from keito.billing.cost import RunCost
 from keito.billing.policy import BillingPolicy
+from keito.pricing.listed import how_to_install
 
 _log = logging.getLogger("keito.billing")
 
@@ -48,7 +49,7 @@ def _where(cost: RunCost, what: str, reason: str) -> str:
 def _advice(reason: str) -> str:
     """How it is billed nevertheless, where somebody can see to that."""
     if reason == "genai-prices not installed":
-        return '; pip install "keito[pricing]", then: python -m keito outbox reprice'
+        return f"; {how_to_install()}, then: python -m keito outbox reprice"
     if reason.startswith(_NO_PRICE):
         return "; give it a price of your own, then: python -m keito outbox reprice"
     return ""

@@ -13,12 +13,21 @@ from keito import __version__
 _WITHOUT_EXTRA = ("sandbox", "prices")
 """What works without Typer and Rich: to try keito, and to look a price up, must not need more than that."""
 
+_INTERRUPTED = 130
+"""What shells give for SIGINT."""
+
 _NEEDS_EXTRA = "whoami, doctor, outbox and relay"
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a command and give its exit status."""
-    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    try:
+        return _run([*(sys.argv[1:] if argv is None else argv)])
+    except KeyboardInterrupt:  # also while modules are loading
+        return _INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
         print(f"keito {__version__}")  # noqa: T201
         return 0

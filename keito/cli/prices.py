@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 
 from keito.core.errors import KeitoError
 from keito.pricing import METERED, PriceTable, PriceTableError, RateSet, find_rates
+from keito.pricing.listed import how_to_install
 
 _STATUS = "Exit status: 0; 1 when a model has no price; 2 when an argument or the table is wrong."
 
@@ -100,13 +101,6 @@ def _find(arguments: argparse.Namespace, model: str) -> Union[RateSet, str]:
     if isinstance(found, RateSet) and found.tier is not None and not found.tier:
         return "tier without a rate"
     return f"{found}; {how_to_install()}" if found == "genai-prices not installed" else found
-
-
-def how_to_install() -> str:
-    """What to do where genai-prices is missing."""
-    if sys.version_info < (3, 10):
-        return f"it needs Python 3.10 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
-    return 'pip install "keito[pricing]"'
 
 
 def _origin(rates: RateSet) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -23,6 +24,13 @@ _SAME_EVERYWHERE = ("gemini", "claude-3-", "claude-4-")
 """Models that cost the same in every area of Vertex AI: https://docs.claude.com/en/api/claude-on-vertex-ai."""
 
 _OPEN_ENDS = ("starts_with", "ends_with", "contains")
+
+
+def how_to_install() -> str:
+    """What to do where genai-prices is missing."""
+    if sys.version_info < (3, 10):
+        return f"it needs Python 3.10 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}"
+    return 'pip install "keito[pricing]"'
 
 
 class ListedModel:

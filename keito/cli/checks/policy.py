@@ -9,7 +9,7 @@ from typing import Any
 
 from keito.billing.policy import BillingPolicy
 from keito.cli.checks.finding import Finding, ok, problem, warning
-from keito.cli.prices import how_to_install
+from keito.pricing.listed import how_to_install
 
 
 def check_policy(policy: Mapping[str, Any]) -> Iterator[Finding]:

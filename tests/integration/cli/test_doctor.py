@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 import pytest
 
 from keito import Keito
-from keito.cli.prices import how_to_install
 from keito.outbox.stored import RecordState
+from keito.pricing.listed import how_to_install
 
 
 def findings(said):

@@ -56,6 +56,15 @@ def test_help_names_the_program_as_it_was_called(shell, monkeypatch) -> None:
     assert shell("outbox", "--help").out.startswith("Usage: keito-py outbox ")
 
 
+def test_ctrl_c_ends_a_command_as_shells_expect_without_a_traceback(shell, monkeypatch) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keito.cli.app.run", interrupted)
+    said = shell("doctor")
+    assert (said.status, said.out, said.err) == (130, "", "")
+
+
 def test_the_only_script_is_not_named_like_the_official_one() -> None:
     text = (Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8")
     scripts = text.partition("[project.scripts]\n")[2].partition("\n\n")[0]

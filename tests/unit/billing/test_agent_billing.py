@@ -14,6 +14,7 @@ from keito.billing.given import billing_of
 from keito.billing.rounding import to_hours
 from keito.metering import AgentRun, RunStatus, current_run, log_outcome
 from keito.outbox import BillingRecord, FlushReport
+from keito.pricing.listed import how_to_install
 
 
 def kinds(records: "list[BillingRecord]") -> "list[str]":
@@ -212,7 +213,7 @@ def test_a_missing_price_list_is_said_with_what_installs_it(
     monkeypatch.setattr(import_module("keito.pricing.price"), "catalogue", missing)
     with billing.run() as run:
         run.record_llm_call(provider="openai", model="gpt-5-mini", input_tokens=1)
-    assert 'genai-prices not installed; its tokens are in the time entry; pip install "keito[pricing]"' in caplog.text
+    assert f"genai-prices not installed; its tokens are in the time entry; {how_to_install()}, then" in caplog.text
 
 
 def test_a_missing_category_is_said(policy: BillingPolicy, kept: Any, caplog: pytest.LogCaptureFixture) -> None:
