@@ -27,9 +27,11 @@ _TOLD = frozenset({*_SESSIONS, "keito.agent_id", "gen_ai.agent.id", *_AGENT_NAME
 
 
 def from_baggage(context: Optional[Context]) -> Mapping[str, Any]:
-    """What baggage says of keito, so that it reaches across services."""
+    """What baggage says of keito and of the conversation, so that it reaches across services."""
     carried = baggage.get_all(context)
-    return {name: value for name, value in carried.items() if name.startswith(_PREFIX)} if carried else {}
+    if not carried:
+        return {}
+    return {name: value for name, value in carried.items() if name.startswith(_PREFIX) or name in _SESSIONS}
 
 
 def route(*sources: Mapping[str, Any]) -> dict[str, str]:

@@ -145,6 +145,17 @@ def test_a_conversation_joins_runs_of_two_services(tracing: Tracing, name: str) 
     assert {entry.metadata["session_id"] for entry in [*found.time, *found.expenses]} == {"chat-77"}
 
 
+@pytest.mark.parametrize("name", ["gen_ai.conversation.id", "session.id"])
+def test_a_conversation_in_baggage_joins_runs_and_a_spans_own_wins(tracing: Tracing, name: str) -> None:
+    token = context.attach(baggage.set_baggage(name, "chat-77"))
+    try:
+        work(tracing)
+        work(tracing, {name: "chat-78"})
+    finally:
+        context.detach(token)
+    assert sorted(str(entry.metadata["session_id"]) for entry in tracing.bill().time) == ["chat-77", "chat-78"]
+
+
 def test_services_of_one_trace_share_a_session_without_any_name(tracing: Tracing) -> None:
     tracer = tracing.tracer()
     carrier: dict[str, str] = {}
