@@ -147,7 +147,9 @@ class RunKeeper:
             try:
                 run.log_outcome(outcome_of(said))
             except (TypeError, ValueError) as error:  # noqa: PERF203 - each one is money
-                self._billing.guard.caught("keito.outcome", error)
+                self._billing.guard.refused(f"An outcome of span {node.span.name!r}", error)
+                if isinstance(run.ledger, RunAccount):
+                    run.ledger.flags.add("outcome_failed")
 
     def finish(self, root: Root, span: ReadableSpan, about: Mapping[str, Any]) -> None:
         """The root's span has ended."""

@@ -36,3 +36,9 @@ class Guard:
             self._known.add((where, type(error)))
         if first:
             _log.error("Billing failed in %s; the agent goes on", where, exc_info=error)
+
+    def refused(self, what: str, error: Exception) -> None:
+        """Take a value of the program's that cannot be billed. Each one is money, so that each one is said."""
+        with self._lock:
+            self.count += 1
+        _log.error("%s is not billed: %s", what, error)

@@ -207,11 +207,13 @@ def test_an_outcome_that_is_none_is_said_and_the_rest_is_billed(
         work(tracing, {"keito.outcome.type": "x", "keito.outcome.unit_price": "cheap"})
     found = tracing.bill()
     assert (found.tokens, found.outcomes, tracing.processor.billing.guard.count) == ([(1000, 100)], [], 1)
-    assert "Billing failed in keito.outcome" in caplog.text
+    assert caplog.messages == [
+        "An outcome of span 'agent' is not billed: Outcome.unit_price is not a number: 'cheap'",
+    ]
 
 
 def test_an_outcome_that_is_none_does_not_cost_the_others(
-    traced: Any, billing: AgentBilling, keito_client: Keito
+    traced: Any, billing: AgentBilling, keito_client: Keito, caplog: pytest.LogCaptureFixture
 ) -> None:
     tracing = traced(AgentBilling(billing.policy, keito_client))
     with tracing.tracer().start_as_current_span("agent", attributes={**AGENT, "keito.outcome.type": "x" * 500}) as span:
@@ -220,8 +222,11 @@ def test_an_outcome_that_is_none_does_not_cost_the_others(
             "keito.outcome", {**OUTCOME, "keito.outcome.evidence": '{"deep":' + "[" * 5000 + "]" * 5000 + "}"}
         )
         span.add_event("keito.outcome", {**OUTCOME, "keito.outcome.description": "good"})
-    assert [entry.notes for entry in tracing.bill().outcomes] == ["good"]
+    found = tracing.bill()
+    assert [entry.notes for entry in found.outcomes] == ["good"]
+    assert found.facts["flags"] == ["outcome_failed"]
     assert tracing.processor.billing.guard.count == 3
+    assert caplog.text.count("An outcome of span 'agent' is not billed: ") == 3, "money was lost in silence"
 
 
 def test_the_outcome_of_the_policy_is_logged_for_each_completed_root(traced: Any, keito_client: Keito) -> None:
