@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Optional, Union
 
-from keito.billing.cost import Gap, ModelCost, RateRow, RunCost
+from keito.billing.cost import Gap, RateRow, RunCost
 from keito.billing.expenses import Expense, expenses_for, not_converted
 from keito.billing.gap_rows import gaps_of
 from keito.billing.metadata import fit, keito_facts, model_rows, model_totals
+from keito.billing.model_cost import ModelCost
 from keito.billing.policy import BillingPolicy
 from keito.metering import RunStatus
 from keito.metering.by_hand import EXACT

@@ -10,8 +10,9 @@ from typing import Any, Optional
 
 from keito import __version__
 from keito.billing.charge import DOLLARS, exact_text
-from keito.billing.cost import ModelCost, RateRow, RunCost
+from keito.billing.cost import RateRow, RunCost
 from keito.billing.gap_rows import gap_rows, joined_rows
+from keito.billing.model_cost import ModelCost
 from keito.metering import AgentRun, OtherUsage, Outcome
 from keito.metering.text import readable
 

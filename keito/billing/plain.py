@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import NoReturn, Optional, Union
 
 from keito.billing.budget import Budget
-from keito.billing.cost import Gap, ModelCost, RateRow, RunCost
+from keito.billing.cost import Gap, RateRow, RunCost
+from keito.billing.model_cost import ModelCost
 from keito.billing.policy import BillingPolicy
 from keito.billing.post import Post
 from keito.metering import OtherUsage, Outcome, Usage
