@@ -47,6 +47,8 @@ _COUNTS: dict[str, tuple[str, ...]] = {
         "llm.token_count.prompt_details.cache_write",
         "llm.usage.cache_creation_input_tokens",
     ),
+    "long_write": ("gen_ai.usage.details.ephemeral_1h_input_tokens",),
+    "compacted_long_write": ("gen_ai.usage.details.compaction_ephemeral_1h_input_tokens",),
     "reasoning": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
@@ -63,6 +65,7 @@ _FIELDS = {
     "output": "output_tokens",
     "cache_read": "cache_read_tokens",
     "cache_write": "cache_write_tokens",
+    "long_write": "cache_write_1h_tokens",
     "reasoning": "reasoning_tokens",
     "audio_in": "input_audio_tokens",
     "audio_out": "output_audio_tokens",
@@ -71,7 +74,12 @@ _COUNT_OF = {name: count for count, names in _COUNTS.items() for name in names}
 _INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED = (
     _COUNTS[count][0] for count in ("input", "output", "cache_read", "cache_write", "reasoning")
 )
-_OTHERS = frozenset(_COUNT_OF) - {_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED}
+_CHARGED = {
+    "gen_ai.usage.details.advisor_iterations": "advisor_message iteration",
+    "gen_ai.usage.details.web_search_requests": "web_search",
+}
+"""What pydantic-ai says of Anthropic's answers that costs something beside the tokens, by the names of Anthropic."""
+_OTHERS = frozenset({*_COUNT_OF, *_CHARGED}) - {_INPUT, _OUTPUT, _READ, _WRITTEN, _REASONED}
 """The counts that are none of today's conventions."""
 
 _WHOLE = {int}
@@ -143,7 +151,8 @@ def _usage(about: Mapping[Any, Any]) -> Optional[Usage]:
     usage = _plain_usage(about) if about.keys().isdisjoint(_OTHERS) else None
     if usage is None and (names := about.keys() & _COUNT_OF.keys()):  # a span of a long chat has hundreds of others
         counts = Counts({name: about[name] for name in sorted(names)})
-        usage = _disputed_usage(counts, is_beside=about.get("gen_ai.provider.name") == _BESIDE)
+        charged = {kind for name, kind in _CHARGED.items() if about.get(name)}
+        usage = _disputed_usage(counts, charged, is_beside=about.get("gen_ai.provider.name") == _BESIDE)
     return usage
 
 
@@ -163,8 +172,14 @@ def _plain_usage(about: Mapping[Any, Any]) -> Optional[Usage]:
     return quick_usage(taken, made, read, written, 0, 0, reasoned)
 
 
-def _disputed_usage(counts: Counts, *, is_beside: bool) -> Optional[Usage]:
-    """Tokens where several names, a total or something that is no count have to be weighed against each other."""
+def _disputed_usage(counts: Counts, charged: set[str], *, is_beside: bool) -> Optional[Usage]:
+    """Tokens where several names, a total or something that is no count have to be weighed against each other.
+
+    Args:
+        counts: The counts.
+        charged: What costs something beside them.
+        is_beside: Whether the cache is no part of the input.
+    """
     found: dict[str, int] = {}
     for name, value in counts.source.items():
         count = _COUNT_OF[name]
@@ -175,7 +190,9 @@ def _disputed_usage(counts: Counts, *, is_beside: bool) -> Optional[Usage]:
         found["input"], total = found.get("input", 0) + cached, total and total + cached
     if total:
         _settle(total, found, counts)
-    return counts.usage((), **{_FIELDS[count]: value for count, value in found.items()})
+    if compacted := found.pop("compacted_long_write", 0):  # in a sum of writes, too, but with a name of its own
+        found["long_write"] = found.get("long_write", 0) + compacted
+    return counts.usage(charged, **{_FIELDS[count]: value for count, value in found.items()})
 
 
 def _settle(total: int, found: dict[str, int], counts: Counts) -> None:

@@ -273,6 +273,15 @@ def test_every_dialect_is_an_inference(attributes: Any) -> None:
         ),
         ({"llm.token_count.prompt": 9, "llm.token_count.prompt_details.audio": 4}, Usage(9, input_audio_tokens=4)),
         ({"llm.usage.prompt_tokens": 9, "llm.usage.completion_tokens": 3, "llm.usage.total_tokens": 12}, Usage(9, 3)),
+        (
+            {
+                "gen_ai.usage.input_tokens": 9,
+                "gen_ai.usage.cache_creation.input_tokens": 7,
+                "gen_ai.usage.details.ephemeral_1h_input_tokens": 4,
+                "gen_ai.usage.details.compaction_ephemeral_1h_input_tokens": 2,
+            },
+            Usage(9, cache_write_tokens=7, cache_write_1h_tokens=6),
+        ),
         ({"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}, None),
         ({"gen_ai.request.model": "x"}, None),
     ],
@@ -407,3 +416,12 @@ def test_counts_of_today_are_read_as_all_others(counts: dict[str, Any]) -> None:
     weighed = {**counts, "llm.usage.reasoning_tokens": counts.get("gen_ai.usage.reasoning.output_tokens", 0)}
     quick, careful = otel.span_usage(counts), otel.span_usage(weighed)
     assert quick == careful or (quick is not None and careful is not None and quick.problem == careful.problem)
+
+
+@pytest.mark.parametrize("name", ["web_search_requests", "advisor_iterations"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_what_costs_something_beside_the_tokens_is_not_priced_without_it(name: str, number: int) -> None:
+    about = {"gen_ai.usage.input_tokens": 9, f"gen_ai.usage.details.{name}": number}
+    usage = report_of({"gen_ai.operation.name": "chat", **about}).usage
+    assert usage is not None
+    assert len(usage.other_kinds) == (1 if number else 0)

@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from anthropic import AsyncAnthropic
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.usage import RequestUsage
 
@@ -124,6 +127,25 @@ def test_a_client_that_has_an_instrumentation_of_its_own_counts_once(
     agent.run_sync("hi")
     found = installed.bill()
     assert (found.tokens, found.facts["calls"]) == ([(1000, 100)], 1)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_claude_keeps_for_an_hour_has_its_own_price(installed: Tracing, stub: Stub, streams: bool) -> None:
+    client = AsyncAnthropic(base_url=stub.url.removesuffix("/v1"), api_key="sk-loopback")
+    model = AnthropicModel("claude-sonnet-4-5", provider=AnthropicProvider(anthropic_client=client))
+    agent = Agent(model, name="helper")
+
+    async def main() -> None:
+        async with agent.run_stream("hi") as result:
+            async for _ in result.stream_text():
+                pass
+
+    asyncio.run(main()) if streams else agent.run_sync("hi")
+    found = installed.bill()
+    assert found.tokens == [(720, 100)]
+    # 20 new, 400 read, 200 kept for 5 minutes, 100 for an hour and 100 made, by their prices of a million
+    million = 20 * 3 + 400 * Decimal("0.30") + 200 * Decimal("3.75") + 100 * 6 + 100 * 15
+    assert Decimal(found.facts["cost_usd"]) == million / 1_000_000
 
 
 def is_first(response: ModelResponse) -> bool:
