@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Optional
 
 from keito.metering.framework_call import FrameworkCall
-from keito_crewai.framework import call_id
+from keito_crewai.framework import call_id, is_in_function
 
 _KEPT = 4096
 """Calls whose reports from below are remembered until CrewAI reports them, too."""
@@ -31,7 +31,7 @@ class CallsBelow(FrameworkCall):
     @property
     def is_open(self) -> bool:
         """Whether the code is a part of a model call."""
-        return not self._ended and call_id() is not None
+        return not self._ended and call_id() is not None and not is_in_function()
 
     @property
     def is_over(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from typing_extensions import Unpack
+from typing_extensions import Self, Unpack
 
 from keito.billing import AgentBilling
 from keito.billing.given import billing_of
@@ -38,8 +39,16 @@ class _Billed:
     ) -> None:
         binding = binding_of(billing, task_outcomes, exact, training, patience, policy_fields)
         place_seams()
-        object.__setattr__(self, "_keito_inner", thing._keito_inner if isinstance(thing, _Billed) else thing)
+        self._keito_hold(thing._keito_inner if isinstance(thing, _Billed) else thing, binding)
+
+    def _keito_hold(self, thing: Any, binding: Binding) -> None:
+        object.__setattr__(self, "_keito_inner", thing)
         object.__setattr__(self, "_keito_binding", binding)
+
+    def _keito_like_this(self, thing: Any) -> Self:
+        other = object.__new__(type(self))
+        other._keito_hold(thing, self._keito_binding)
+        return other
 
     @property
     def billing(self) -> AgentBilling:
@@ -50,7 +59,23 @@ class _Billed:
         """Send what is not delivered yet, within `timeout` seconds, and say where everything stands."""
         return self.billing.send(timeout)
 
+    def copy(self, *args: Any, **kwargs: Any) -> Self:
+        """A copy of the thing that is billed by the same."""
+        return self._keito_like_this(self._keito_inner.copy(*args, **kwargs))
+
+    def model_copy(self, **kwargs: Any) -> Self:
+        """The same, as pydantic's models make it."""
+        return self._keito_like_this(self._keito_inner.model_copy(**kwargs))
+
+    def __copy__(self) -> Self:
+        return self._keito_like_this(copy.copy(self._keito_inner))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._keito_like_this(copy.deepcopy(self._keito_inner, memo))
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_keito_"):  # one that was not constructed, or made anew by pickle
+            raise AttributeError(name)
         value = getattr(self._keito_inner, name)
         return _entering(value, self._keito_binding) if name in self._keito_entry_points else value
 
@@ -114,13 +139,6 @@ class BilledCrew(_Billed):
         }
     )
 
-    def copy(self) -> BilledCrew:
-        """A copy of the crew that is billed by the same."""
-        other = BilledCrew.__new__(BilledCrew)
-        object.__setattr__(other, "_keito_inner", self._keito_inner.copy())
-        object.__setattr__(other, "_keito_binding", self._keito_binding)
-        return other
-
 
 class BilledFlow(_Billed):
     """A flow whose kickoffs are billed, with everything that its methods do: crews, agents and model calls.
@@ -132,14 +150,25 @@ class BilledFlow(_Billed):
     """
 
     _keito_entry_points = frozenset(
-        {"akickoff", "astream", "kickoff", "kickoff_async", "resume", "resume_async", "stream_events"}
+        {
+            "akickoff",
+            "astream",
+            "chat",
+            "handle_turn",
+            "kickoff",
+            "kickoff_async",
+            "resume",
+            "resume_async",
+            "stream_events",
+            "stream_turn",
+        }
     )
 
 
 class BilledAgent(_Billed):
     """An agent whose kickoffs without a crew are billed; see `billed_agent`."""
 
-    _keito_entry_points = frozenset({"akickoff", "kickoff", "kickoff_async"})
+    _keito_entry_points = frozenset({"akickoff", "kickoff", "kickoff_async", "message"})
 
 
 def billed_agent(

@@ -27,7 +27,7 @@ def _watched(get: Any) -> Any:
     def embedder(memory: Any) -> Any:
         found = get(memory)
         session = current_session()
-        if session is not None and session.binding.exact:
+        if session is not None and session.is_exact:
             meter_embedder(found)
         return found
 

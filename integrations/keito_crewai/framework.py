@@ -74,6 +74,21 @@ def call_id() -> Optional[str]:
 
 
 @lru_cache(maxsize=1)
+def _scopes_variable() -> Any:
+    return optional("events.event_context", "_event_id_stack")
+
+
+def is_in_function() -> bool:
+    """Whether this code is a function of a program that CrewAI runs inside of a model call, for its answer.
+
+    The call is still the current one then, but what the function asks of other models is not a part of it.
+    """
+    variable = _scopes_variable()
+    scopes = () if variable is None else variable.get()
+    return [kind for _, kind in scopes[-2:]] == ["llm_call_started", "tool_usage_started"]
+
+
+@lru_cache(maxsize=1)
 def _execution_id() -> Any:
     return optional("execution", "get_execution_uuid")
 

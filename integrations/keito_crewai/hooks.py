@@ -42,7 +42,7 @@ def before_call(context: Any) -> Optional[bool]:
     if session is None:
         return None
     try:
-        if session.binding.exact:
+        if session.is_exact:
             meter_clients(getattr(context, "llm", None))
         (current_run() or session.run).check_budget()
     except Exception as error:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Optional
+from weakref import ref
 
 from keito_crewai.calls import EndedCall
 from keito_crewai.session import Session, current_session
@@ -30,18 +31,21 @@ class Orphan:
 
 
 class Lineage:
-    """Remembers the start events, and what they belong to. Bounded; the oldest are forgotten."""
+    """Remembers the start events, and what they belong to. Bounded; the oldest are forgotten.
+
+    It keeps no session alive, since that knows the agents, and with them the crew, their models and tools.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._events: OrderedDict[str, tuple[Optional[Session], Optional[str]]] = OrderedDict()
+        self._events: OrderedDict[str, tuple[Optional[ref[Session]], Optional[str]]] = OrderedDict()
         self._orphans: list[Orphan] = []
 
     def note(self, event: Any) -> Optional[Session]:
         """Remember a start event; answers its session."""
         session = self.session_of(event)
         with self._lock:
-            self._events[event.event_id] = (session, event.parent_event_id)
+            self._events[event.event_id] = (None if session is None else ref(session), event.parent_event_id)
             while len(self._events) > _KEPT:
                 self._events.popitem(last=False)
         return session
@@ -74,10 +78,11 @@ class Lineage:
                 known = None if event_id is None else self._events.get(event_id)
                 if known is None:
                     return None
-                session, event_id = known
-                if session is not None:
+                of_session, event_id = known
+                if of_session is not None:
+                    session = of_session()
                     # CrewAI leaves the events of an interrupted kickoff in the context for whatever comes next.
-                    return session if session.is_open else None
+                    return session if session is not None and session.is_open else None
         return None
 
 

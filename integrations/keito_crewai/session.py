@@ -17,7 +17,7 @@ from weakref import WeakSet
 from keito.billing.account import RunAccount
 from keito.metering import AgentRun, LLMCall, NoUsage, Usage
 from keito_crewai.below import CallsBelow
-from keito_crewai.binding import Binding
+from keito_crewai.binding import Binding, current_binding
 from keito_crewai.calls import CallTable, EndedCall
 from keito_crewai.framework import bus
 from keito_crewai.reading import provider_of
@@ -59,6 +59,12 @@ class Session:
     def is_open(self) -> bool:
         """Whether its end is still to come."""
         return not self.below.is_over
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether clients are metered here: by the wish of what is executed, or of a flow or crew around it."""
+        here = current_binding()
+        return self.binding.exact or (here is not None and here.exact)
 
     def heard(self, agent_id: Optional[str], model: Optional[str]) -> None:
         """There was an event of a model call."""

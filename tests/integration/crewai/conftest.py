@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ else:
     from tests.integration.crewai.stub import StubOpenAI, served
 
 _left_machine: list[str] = []
+_llms: list[Any] = []
+"""All that were made: nobody closes their sockets, so Python warns of them when they are collected."""
 
 
 def _watch(event: str, args: tuple[Any, ...]) -> None:
@@ -104,12 +106,12 @@ class Kit:
     """Makes crews, agents and tasks that ask the stub."""
 
     stub: StubOpenAI
-    made: list[Any] = field(default_factory=list)
 
     def llm(self, model: str = "gpt-5-mini", **fields: Any) -> Any:
         from crewai import LLM
 
-        return LLM(f"openai/{model}", base_url=self.stub.url, api_key="sk-loopback", **fields)
+        _llms.append(LLM(f"openai/{model}", base_url=self.stub.url, api_key="sk-loopback", **fields))
+        return _llms[-1]
 
     def agent(self, llm: Any = None, role: str = "Researcher", **fields: Any) -> Any:
         from crewai import Agent

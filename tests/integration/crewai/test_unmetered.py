@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
 import pytest
-from keito_crewai import BilledCrew, framework, hooks
+from keito_crewai import BilledCrew, BilledFlow, framework, hooks
 from pydantic import BaseModel
 
 from keito.metering import current_run, record_llm_call
@@ -54,6 +55,22 @@ def test_the_exact_mode_counts_them(kit: Any, billing: Any, bill: Any, stub: Any
     assert found.facts["calls"] == len(stub.served)
     assert "flags" not in found.facts
     assert "unmetered_calls" not in found.details
+
+
+def test_a_crew_may_ask_for_the_exact_mode_inside_a_flow_that_does_not(
+    kit: Any, billing: Any, bill: Any, stub: Any
+) -> None:
+    from crewai.flow.flow import Flow, start
+
+    class OneStep(Flow):  # type: ignore[misc]
+        @start()
+        def only(self) -> Any:
+            with contextlib.suppress(Exception):
+                BilledCrew(without_schema(kit, stub), billing, exact=True).kickoff()
+
+    BilledFlow(OneStep(), billing).kickoff()
+    assert stub.served
+    assert bill(billing).tokens == [stub.tokens()]
 
 
 def test_the_exact_mode_counts_once_what_crewai_reports_too(
@@ -127,6 +144,35 @@ def test_a_call_with_functions_that_crewai_runs_itself(
     known = [total] if exact else [(total[0] - hidden[0], total[1] - hidden[1])]
     if found.tokens != [total]:  # versions differ in whether they report it
         assert found.tokens == known
+        assert "unpriced" in found.facts["flags"]
+
+
+def test_a_metered_call_of_such_a_function_does_not_hide_the_call_around_it(
+    kit: Any, billing: Any, bill: Any, stub: Any
+) -> None:
+    from crewai.flow.flow import Flow, start
+    from openai import OpenAI
+
+    from keito.metering import meter
+
+    client = meter(OpenAI(base_url=stub.url, api_key="none"))
+
+    def ask(query: str) -> str:
+        client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "inner-mark"}])
+        return query
+
+    class OneStep(Flow):  # type: ignore[misc]
+        @start()
+        def only(self) -> Any:
+            stub.script.append(USE_TOOL)
+            return kit.llm().call("outer", tools=TOOLS, available_functions={"look_up": ask})
+
+    BilledFlow(OneStep(), billing).kickoff()
+    found = bill(billing)
+    assert len(stub.served) == 2
+    assert found.facts["calls"] == 2
+    if found.tokens != [stub.tokens()]:  # versions differ in whether they report it
+        assert found.tokens == [stub.tokens("inner-mark")]
         assert "unpriced" in found.facts["flags"]
 
 
