@@ -69,7 +69,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
 
     Raises:
-        ValueError: The policy is incomplete or wrong; the message says what to set.
+        ValueError: The policy is incomplete or wrong, or `abandon_after` negative; the message says what to set.
         KeitoAuthError: There are no credentials.
         TypeError: Both a billing and policy fields are given.
     """
@@ -85,6 +85,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
     ) -> None:
         # Imported here: a program that only imports the handler does not pay for what bills.
         from keito.billing.given import billing_of  # noqa: PLC0415
+        from keito.billing.seconds import check_seconds  # noqa: PLC0415
         from keito_langchain.model_calls import ModelCalls  # noqa: PLC0415
         from keito_langchain.roots import Roots  # noqa: PLC0415
         from keito_langchain.translate import Translator  # noqa: PLC0415
@@ -93,6 +94,7 @@ class KeitoCallbackHandler(BaseCallbackHandler):
         self._roots = Roots(self.billing)
         self._runs, self._calls = Translator(self._roots), ModelCalls(self._roots)
         if abandon_after is not None:
+            check_seconds("abandon_after", abandon_after)
             self._roots.watch.patience = abandon_after
         self._name = remember(self)
         self._fields = {**policy_fields, "abandon_after": abandon_after} if billing is None else None

@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from keito.billing import AgentBilling
 from keito.billing.given import billing_of
 from keito.billing.policy import PolicyFields
+from keito.billing.seconds import check_seconds
 from keito.metering.current import starting_run
 from keito.outbox import FlushReport
 from keito_otel.calls import attributes_of
@@ -64,7 +65,7 @@ class KeitoSpanProcessor(SpanProcessor):
         **policy_fields: Fields of `BillingPolicy`, such as `project_id` or `outcome`.
 
     Raises:
-        ValueError: The policy is incomplete or wrong; the message says what to set.
+        ValueError: The policy is incomplete or wrong, or `expire_after` negative; the message says what to set.
         KeitoAuthError: There are no credentials.
         TypeError: Both a billing and policy fields are given.
     """
@@ -77,6 +78,7 @@ class KeitoSpanProcessor(SpanProcessor):
         expire_after: float = 3600.0,
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
+        check_seconds("expire_after", expire_after)
         self.billing = billing_of(billing, policy_fields)
         self._owns_billing = billing is None
         self._expire_after = expire_after

@@ -20,6 +20,7 @@ from keito.billing.guard import Guard
 from keito.billing.policy import BillingPolicy, PolicyFields
 from keito.billing.postings import Postings
 from keito.billing.routing import Resolve, outcomes_of, route
+from keito.billing.seconds import check_seconds
 from keito.metering import AgentRun, RunStatus
 from keito.metering.current import enclosing_run
 from keito.outbox import Delivery, FlushReport
@@ -59,7 +60,7 @@ class AgentBilling(Correcting):
         **policy_fields: Fields of `BillingPolicy`, which win over the policy and over the environment.
 
     Raises:
-        ValueError: The policy is incomplete or wrong; the message says what to set.
+        ValueError: The policy is incomplete or wrong; the message says what to set. Or `late_grace` is negative.
         KeitoAuthError: There are no credentials.
         OutboxError: The outbox cannot be opened.
         TypeError: The client is not a `Keito`, the policy no `BillingPolicy`, or `resolve` no function.
@@ -80,6 +81,7 @@ class AgentBilling(Correcting):
         **policy_fields: Unpack[PolicyFields],
     ) -> None:
         _check(policy, resolve)
+        check_seconds("late_grace", late_grace)
         self.policy = BillingPolicy.from_env(**policy_fields) if policy is None else replace(policy, **policy_fields)
         self.guard = Guard()
         self._resolve = resolve

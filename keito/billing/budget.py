@@ -66,7 +66,7 @@ class Budget:
     def breach(self, spent: Spending) -> Optional[str]:
         """Which limit is reached, in words; `None` while there is something left."""
         if self.max_cost is not None and self.unpriced == "refuse" and spent.unpriced:
-            return f"the price of {spent.unpriced} calls is not known"
+            return f"calls without a known price: {spent.unpriced}"
         most_cost = None if self.max_cost is None else Decimal(self.max_cost)
         limits: tuple[tuple[Union[Decimal, int], Union[Decimal, int, None], str], ...] = (
             (spent.cost, most_cost, "cost"),

@@ -12,6 +12,7 @@ from keito import AsyncKeito, Keito, KeitoAuthError
 from keito.billing import AgentBilling, BillingPolicy, Outcome
 from keito.billing.given import billing_of
 from keito.billing.rounding import to_hours
+from keito.billing.seconds import check_seconds
 from keito.metering import AgentRun, RunStatus, current_run, log_outcome
 from keito.outbox import BillingRecord, FlushReport
 from keito.pricing.listed import how_to_install
@@ -237,6 +238,13 @@ def test_what_would_fail_in_every_run_is_refused_at_once(
 ) -> None:
     with pytest.raises(TypeError, match=said):
         AgentBilling(**{"policy": policy, "delivery": kept, **arguments})
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "60"])
+def test_a_time_that_nobody_can_wait_for_is_refused(policy: BillingPolicy, kept: Any, seconds: Any) -> None:
+    with pytest.raises(ValueError, match="late_grace is a number of seconds, and not negative; got"):
+        AgentBilling(policy, delivery=kept, late_grace=seconds)
+    check_seconds("expire_after", float("inf"))
 
 
 def test_an_integration_takes_a_billing_and_nothing_that_looks_like_one(
