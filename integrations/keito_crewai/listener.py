@@ -97,7 +97,7 @@ def _task_failed(source: Any, event: Any) -> None:
 
 
 @_guarded
-def _agent_completed(source: Any, event: Any) -> None:
+def _agent_ended(source: Any, event: Any) -> None:
     session = lineage.session_of(event)
     agent = getattr(event, "agent", None) or source
     if session is not None and getattr(agent, "llm", None) is not None:
@@ -187,9 +187,11 @@ _KINDS: Mapping[str, Mapping[str, Handler]] = {
     },
     "agent_events": {
         "AgentExecutionStartedEvent": _scope_started,
-        "AgentExecutionCompletedEvent": _agent_completed,
+        "AgentExecutionCompletedEvent": _agent_ended,
+        "AgentExecutionErrorEvent": _agent_ended,
         "LiteAgentExecutionStartedEvent": _scope_started,
-        "LiteAgentExecutionCompletedEvent": _agent_completed,
+        "LiteAgentExecutionCompletedEvent": _agent_ended,
+        "LiteAgentExecutionErrorEvent": _agent_ended,
     },
     "flow_events": {"FlowStartedEvent": _flow_started, "MethodExecutionStartedEvent": _scope_started},
     "tool_usage_events": {"ToolUsageStartedEvent": _scope_started},

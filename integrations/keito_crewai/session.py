@@ -49,7 +49,7 @@ class Session:
         self.calls = CallTable(self._record)
         self.below = CallsBelow.enter()
         self.stop: Optional[Exception] = None
-        self._known_before = len(run.calls)
+        self._known_before = _chats(run)
         self._recorded = 0
         self._heard: set[tuple[Optional[str], Optional[str]]] = set()
         self._ran: dict[str, Any] = {}
@@ -80,6 +80,7 @@ class Session:
         if ids is None or (own is not None and ids and own not in ids):
             self.calls.ended(call_id, ended)
         elif self.calls.counted(call_id) and self._is_own(ended):
+            self._recorded += max(len(ids), 1)
             self.tally.call(ended.role, ended.task_id, ended.call.usage or self._usage_of(ids))
 
     def settle(self, patience: float) -> None:
@@ -121,8 +122,8 @@ class Session:
 
     def _silent(self) -> list[EndedCall]:
         """For each agent that worked without any event of a model call, one call whose tokens are not known."""
-        if len(self.run.calls) - self._known_before > self._recorded:
-            return []  # something below reports its calls
+        if _chats(self.run) - self._known_before > self._recorded:
+            return []  # something below reports the calls of a model that CrewAI does not speak of
         return [_unheard(agent) for agent_id, agent in self._ran.items() if not self._has_heard(agent_id, agent)]
 
     def _has_heard(self, agent_id: str, agent: Any) -> bool:
@@ -182,6 +183,11 @@ def _within(whose: Union[Session, _Outside, None]) -> Generator[None, None, None
         yield
     finally:
         _session.set(before)
+
+
+def _chats(run: AgentRun) -> int:
+    """How many model calls are in a run, without the embeddings, which CrewAI never speaks of."""
+    return sum(call.operation != "embeddings" for call in run.calls)
 
 
 def _is_handler() -> bool:

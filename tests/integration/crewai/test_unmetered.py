@@ -203,6 +203,32 @@ def test_a_model_without_events_is_flagged_once(
     assert caplog.text.count("its calls emit no events") == 1
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_model_without_events_is_flagged_beside_one_with_events(
+    kit: Any, billing: Any, bill: Any, stub: Any, kick: Any, exact: bool
+) -> None:
+    crew = kit.crew(kit.task(kit.agent()), kit.task(kit.agent(silent_model(lambda: None), "Writer")))
+    kick(BilledCrew(crew, billing, exact=exact))
+    found = bill(billing)
+    assert found.tokens == [stub.tokens()]
+    assert [row["model"] for row in found.details["unmetered_calls"]] == ["in-house-1"]
+    assert "unpriced" in found.facts["flags"]
+
+
+def test_a_model_without_events_is_flagged_also_where_its_agent_fails(
+    kit: Any, billing: Any, bill: Any, kick: Any
+) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    crew = kit.crew(kit.task(kit.agent(silent_model(fail), max_retry_limit=0)))
+    with pytest.raises(ValueError, match="no"):
+        kick(BilledCrew(crew, billing))
+    found = bill(billing)
+    assert [row["model"] for row in found.details["unmetered_calls"]] == ["in-house-1"]
+    assert "unpriced" in found.facts["flags"]
+
+
 def test_the_exact_mode_says_once_where_it_finds_no_client(
     kit: Any, billing: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
