@@ -205,25 +205,23 @@ def test_a_model_without_events_is_flagged_once(
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_model_without_events_is_flagged_beside_one_with_events(
-    kit: Any, billing: Any, bill: Any, stub: Any, kick: Any, exact: bool
+    kit: Any, billing: Any, bill: Any, stub: Any, exact: bool
 ) -> None:
     crew = kit.crew(kit.task(kit.agent()), kit.task(kit.agent(silent_model(lambda: None), "Writer")))
-    kick(BilledCrew(crew, billing, exact=exact))
+    BilledCrew(crew, billing, exact=exact).kickoff()
     found = bill(billing)
     assert found.tokens == [stub.tokens()]
     assert [row["model"] for row in found.details["unmetered_calls"]] == ["in-house-1"]
     assert "unpriced" in found.facts["flags"]
 
 
-def test_a_model_without_events_is_flagged_also_where_its_agent_fails(
-    kit: Any, billing: Any, bill: Any, kick: Any
-) -> None:
+def test_a_model_without_events_is_flagged_also_where_its_agent_fails(kit: Any, billing: Any, bill: Any) -> None:
     def fail() -> None:
         raise ValueError("no")
 
     crew = kit.crew(kit.task(kit.agent(silent_model(fail), max_retry_limit=0)))
     with pytest.raises(ValueError, match="no"):
-        kick(BilledCrew(crew, billing))
+        BilledCrew(crew, billing).kickoff()
     found = bill(billing)
     assert [row["model"] for row in found.details["unmetered_calls"]] == ["in-house-1"]
     assert "unpriced" in found.facts["flags"]
