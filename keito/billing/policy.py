@@ -15,19 +15,26 @@ from zoneinfo import ZoneInfo
 from typing_extensions import Literal, TypedDict, Unpack
 
 from keito.billing.budget import Budget
-from keito.billing.notes import check_template
+from keito.billing.policy_checks import (
+    REQUIRED,
+    budgets_of,
+    check_choice,
+    check_id,
+    check_notes,
+    check_type,
+    markup_of,
+    wrong,
+)
 from keito.billing.post import EVERYTHING, UNFINISHED, Post
-from keito.billing.reading import VARIABLES, from_environment, from_file
+from keito.billing.reading import from_environment, from_file
 from keito.billing.rounding import Rounding
 from keito.metering import AgentRun, Outcome, RunStatus
-from keito.metering.text import readable
 from keito.pricing import ExchangeRate, PriceTable
 
 OutcomeOf = Callable[[AgentRun, Any], Union[Outcome, Iterable[Outcome], None]]
 """From a completed run and its result to what it achieved."""
 
-_REQUIRED = ("project_id", "task_id")
-_TEXTS = (*_REQUIRED, "expense_category_id", "agent_id", "user_id", "session_id")
+_TEXTS = (*REQUIRED, "expense_category_id", "agent_id", "user_id", "session_id")
 _TYPES: dict[str, type] = {
     "post": Post,
     "failed": Post,
@@ -136,18 +143,18 @@ class BillingPolicy:
 
     def __post_init__(self) -> None:
         for field in _TEXTS:
-            _check_id(field, getattr(self, field))
+            check_id(field, getattr(self, field))
         if self.billable is not None and not isinstance(self.billable, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise _wrong("billable", self.billable, "is true, false or not given")
+            raise wrong("billable", self.billable, "is true, false or not given")
         if not (self.outcome is None or isinstance(self.outcome, Outcome) or callable(self.outcome)):
             raise ValueError(f"outcome is a keito.billing.Outcome or a function; got {self.outcome!r}")
         for field, kind in _TYPES.items():
-            _check_type(field, getattr(self, field), kind)
+            check_type(field, getattr(self, field), kind)
         for field, choices in _CHOICES.items():
-            _check_choice(field, getattr(self, field), choices)
-        _check_notes(self.notes)
-        object.__setattr__(self, "markup", _markup(self.markup))
-        object.__setattr__(self, "budget", _budgets(self.budget))
+            check_choice(field, getattr(self, field), choices)
+        check_notes(self.notes)
+        object.__setattr__(self, "markup", markup_of(self.markup))
+        object.__setattr__(self, "budget", budgets_of(self.budget))
         _ = self.zone, self.hours_rounding
 
     @property
@@ -159,7 +166,7 @@ class BillingPolicy:
             return ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             known = 'is a name such as "Europe/Berlin" (where no zones are installed: pip install tzdata)'
-            raise _wrong("timezone", self.timezone, known) from None
+            raise wrong("timezone", self.timezone, known) from None
 
     @property
     def hours_rounding(self) -> Rounding:
@@ -180,7 +187,7 @@ class BillingPolicy:
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """`budget` as a tuple."""
-        return () if self.budget is None else _budgets(self.budget)
+        return () if self.budget is None else budgets_of(self.budget)
 
     def post_after(self, status: RunStatus) -> Post:
         """Which records a run gives that ended so."""
@@ -235,53 +242,3 @@ class BillingPolicy:
 
 
 _rounding = lru_cache(maxsize=64)(Rounding.parse)
-
-
-def _check_id(field: str, value: object) -> None:
-    if field in _REQUIRED and not value:
-        raise ValueError(f"{field} is not set: pass {field}=... or set {VARIABLES[field]}")
-    if value is not None and (not isinstance(value, str) or not value.strip() or readable(value) != value):
-        raise _wrong(field, value, "is an id, a text")
-
-
-def _check_type(field: str, value: object, kind: type) -> None:
-    optional = field in ("exchange_rate", "prices")
-    if not isinstance(value, kind) and not (optional and value is None):
-        package = ".".join(kind.__module__.split(".")[:2])
-        raise ValueError(f"{field} is a {package}.{kind.__qualname__}; got {value!r}")
-
-
-def _check_choice(field: str, value: object, choices: tuple[Any, ...]) -> None:
-    if value not in choices or isinstance(value, bool):
-        raise ValueError(f"{field} is one of {', '.join(repr(choice) for choice in choices)}; got {value!r}")
-
-
-def _check_notes(template: Optional[str]) -> None:
-    try:
-        check_template(template or "")
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"notes is a text with fields such as {{name}}; got {template!r}: {error}") from None
-
-
-def _markup(value: Any) -> Decimal:
-    try:
-        factor = Decimal(value) if isinstance(value, (Decimal, int, str)) else None
-    except ArithmeticError:
-        factor = None
-    if factor is None or not factor.is_finite() or factor <= 0:
-        raise ValueError(f'markup is a positive, exact number such as Decimal("1.20"); got {value!r}')
-    return factor
-
-
-def _budgets(value: Any) -> tuple[Budget, ...]:
-    given: Any = () if value is None else value
-    budgets: tuple[Any, ...] = (*given,) if type(given) in (list, tuple) else (given,)
-    for budget in budgets:
-        if not isinstance(budget, Budget):
-            raise ValueError(f"budget is a keito.billing.Budget or several of them; got {value!r}")
-    return tuple(dict.fromkeys(budgets))  # the same one twice would count everything twice
-
-
-def _wrong(field: str, value: object, rule: str) -> ValueError:
-    hint = f" or {VARIABLES[field]}" if field in VARIABLES else ""
-    return ValueError(f"{field} {rule}; got {value!r} (set {field}=...{hint})")
