@@ -35,12 +35,16 @@ def message_usage(usage: object) -> Optional[Usage]:
     counts = Counts(usage)
     short = counts.read("cache_creation", "ephemeral_5m_input_tokens")
     long = counts.read("cache_creation", "ephemeral_1h_input_tokens")
-    read, written = counts.read("cache_read_input_tokens"), counts.read("cache_creation_input_tokens") or short + long
+    whole = field(counts.source, "cache_creation_input_tokens")
+    read, written = counts.read("cache_read_input_tokens"), short + long if whole is None else counts.whole(whole)
+    if long:  # what has no lifetime would be taken for the cheaper one
+        counts.one_of(written, short + long)
+    plain, made = counts.sums(field(counts.source, "input_tokens"), field(counts.source, "output_tokens"))
     return counts.usage(
         _beside(counts)
         | counts.others(counts.part("cache_creation"), {"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"}),
-        input_tokens=counts.read("input_tokens") + read + written,
-        output_tokens=counts.read("output_tokens"),
+        input_tokens=plain + read + written,
+        output_tokens=made,
         cache_read_tokens=read,
         cache_write_tokens=written,
         cache_write_5m_tokens=short,

@@ -6,6 +6,7 @@ An answer of InvokeModel has the shape of the model's own provider.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from keito.metering.dialects.counts import Counts
@@ -33,7 +34,7 @@ def converse(answer: object, provider: Optional[str] = None) -> Report:  # noqa:
 def converse_usage(usage: object) -> Optional[Usage]:
     """Tokens of a Converse `usage`."""
     counts = Counts(usage)
-    plain, made = counts.read("inputTokens"), counts.read("outputTokens")
+    plain, made = counts.sums(*(field(usage, name) for name in ("inputTokens", "outputTokens", "totalTokens")))
     read = counts.same(*(field(usage, name) for name in ("cacheReadInputTokens", "cacheReadInputTokenCount")))
     lives: dict[Optional[str], int] = {}
     for row in _details(usage):
@@ -42,6 +43,8 @@ def converse_usage(usage: object) -> Optional[Usage]:
     written = counts.same(
         *(field(usage, name) for name in ("cacheWriteInputTokens", "cacheWriteInputTokenCount"))
     ) or sum(lives.values())
+    if written and any(lives.values()):  # what has no lifetime would be taken for the cheapest one
+        counts.one_of(written, sum(lives.values()))
     counts.total("totalTokens", plain + read + written + made)
     return counts.usage(
         {f"cache write {life}" for life, count in lives.items() if count and life not in {"5m", "1h"}},
@@ -54,5 +57,15 @@ def converse_usage(usage: object) -> Optional[Usage]:
     )
 
 
-def _details(usage: object) -> list[object]:
+def llama_usage(answer: object) -> Optional[Usage]:
+    """Tokens of an answer of InvokeModel by one of Meta's models, which counts beside its text.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html
+    """
+    counts = Counts(answer)
+    taken, made = counts.sums(field(answer, "prompt_token_count"), field(answer, "generation_token_count"))
+    return counts.usage(input_tokens=taken, output_tokens=made)
+
+
+def _details(usage: object) -> Sequence[object]:
     return rows(field(usage, "cacheDetails"))

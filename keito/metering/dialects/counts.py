@@ -36,6 +36,13 @@ class Counts:
         self.doubtful = self.doubtful or not is_missing(value)
         return 0
 
+    def sums(self, taken: object, made: object, total: object = None) -> tuple[int, int]:
+        """Input and output. Where one of them is missing, and no total tells that there is none, it is unknown."""
+        found = self.whole(taken), self.whole(made)
+        if (taken is None or made is None) and total is None and found != (0, 0):
+            self.doubtful = True
+        return found
+
     def part(self, *names: str) -> Mapping[str, Any]:
         """The details under the first of `names` that there are any under."""
         for name in names:

@@ -11,14 +11,15 @@ import re
 from typing import Optional
 
 from keito.metering.dialects.counts import Counts
-from keito.metering.dialects.reading import field, rows, text
+from keito.metering.dialects.reading import field, is_missing, rows, text
 from keito.metering.dialects.report import Report
 from keito.metering.usage import Usage
 
 _IMAGES = {"IMAGE", "DOCUMENT"}
 """A document is counted page by page, as images are."""
 
-_PLAIN = {"TEXT", "MODALITY_UNSPECIFIED", "AUDIO", *_IMAGES}
+_WORDS = {"TEXT", "MODALITY_UNSPECIFIED"}
+_PLAIN = {*_WORDS, "AUDIO", *_IMAGES}
 
 
 def content(answer: object, provider: Optional[str] = None) -> Report:  # noqa: ARG001 - all dialects take it
@@ -40,10 +41,12 @@ def content_usage(usage: object) -> Optional[Usage]:
         for name in ("prompt", "tool_use_prompt", "candidates", "thoughts", "total")
     )
     made = candidates + thoughts
-    if total and total != prompt + tools + made:
+    if total != prompt + tools + made and (total or not prompt or not candidates):  # zeros are left out in JSON
         counts.doubtful = True
     taken_kinds = _modalities(counts, "prompt_tokens_details", "tool_use_prompt_tokens_details")
     made_kinds = _modalities(counts, "candidates_tokens_details")
+    for kind, cached in _modalities(counts, "cache_tokens_details").items():
+        counts.doubtful = counts.doubtful or (kind not in _WORDS and cached > taken_kinds.get(kind, 0))
     return counts.usage(
         {kind.lower() for kind in {*taken_kinds, *made_kinds} - _PLAIN},
         input_tokens=prompt + tools,
@@ -66,16 +69,22 @@ def either(source: object, name: str) -> object:
 def _modalities(counts: Counts, *names: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for row in (row for name in names for row in rows(either(counts.source, name))):
-        kind = text(field(row, "modality")) or "MODALITY_UNSPECIFIED"
+        modality = field(row, "modality")
+        kind = _name(modality) or ("MODALITY_UNSPECIFIED" if is_missing(modality) else "unknown")
         count = counts.whole(either(row, "token_count"))
         if count:
             found[kind.upper()] = found.get(kind.upper(), 0) + count
     return found
 
 
+def _name(value: object) -> Optional[str]:
+    """A text, or the name of a member of one of protobuf's enums, which are numbers."""
+    return text(value) or text(field(value, "name"))
+
+
 def _tier(usage: object) -> Optional[str]:
     """`flex` and the like: Vertex says `ON_DEMAND_FLEX`, the Gemini API `flex`."""
-    named = text(either(usage, "service_tier")) or text(either(usage, "traffic_type"))
+    named = _name(either(usage, "service_tier")) or _name(either(usage, "traffic_type"))
     tier = (named or "").lower()
     if tier in {"", "traffic_type_unspecified", "unspecified", "service_tier_unspecified"}:
         return None

@@ -34,7 +34,7 @@ _OUTPUT_KINDS = {
     "text_tokens",
 }
 
-_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")
 _APART = {"citation_tokens", "num_search_queries", "prompt_audio_seconds", "reasoning_tokens"}
 
 
@@ -63,7 +63,7 @@ def embeddings(answer: object, provider: Optional[str] = None) -> Report:
     """Read an answer of the embeddings endpoint: it has input only, and no id."""
     usage = field(answer, "usage")
     return Report(
-        usage=chat_usage(usage),
+        usage=chat_usage({"completion_tokens": 0, **members(usage)}),
         model=text(field(answer, "model")),
         reported_cost=reported_cost(usage, provider),
         operation="embeddings",
@@ -89,7 +89,7 @@ def chat_usage(usage: object) -> Optional[Usage]:
     about = members(counts.source)
     return _usage(
         counts,
-        (counts.whole(about.get("prompt_tokens")), counts.whole(about.get("completion_tokens"))),
+        counts.sums(about.get("prompt_tokens"), about.get("completion_tokens"), about.get("total_tokens")),
         (inputs, counts.part("completion_tokens_details")),
         cache_read_tokens=counts.same(inputs.get("cached_tokens"), *(about.get(name) for name in _CACHED)),
         cache_write_tokens=counts.same(
@@ -97,7 +97,19 @@ def chat_usage(usage: object) -> Optional[Usage]:
             inputs.get("cache_creation_tokens"),
             about.get("cache_creation_input_tokens"),
         ),
+        **_lives(counts, inputs),
     )
+
+
+def _lives(counts: Counts, inputs: Mapping[str, Any]) -> dict[str, int]:
+    """How long LiteLLM says that written tokens are kept, as Anthropic has told it."""
+    lives = inputs.get("cache_creation_token_details")
+    if lives is None:
+        return {}
+    return {
+        "cache_write_5m_tokens": counts.whole(field(lives, "ephemeral_5m_input_tokens")),
+        "cache_write_1h_tokens": counts.whole(field(lives, "ephemeral_1h_input_tokens")),
+    }
 
 
 def responses_usage(usage: object) -> Optional[Usage]:
@@ -106,7 +118,7 @@ def responses_usage(usage: object) -> Optional[Usage]:
     inputs = counts.part("input_tokens_details")
     return _usage(
         counts,
-        (counts.read("input_tokens"), counts.read("output_tokens")),
+        counts.sums(*(field(counts.source, name) for name in ("input_tokens", "output_tokens", "total_tokens"))),
         (inputs, counts.part("output_tokens_details")),
         cache_read_tokens=counts.whole(inputs.get("cached_tokens")),
         cache_write_tokens=counts.whole(inputs.get("cache_write_tokens")),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Optional
 
 from typing_extensions import TypeGuard
@@ -102,9 +103,12 @@ def members(source: object) -> Mapping[Any, Any]:
     return found if is_mapping(found) else mapping(getattr(found, "__dict__", None))
 
 
-def rows(source: object) -> list[Any]:
-    """`source` if it is a list, else nothing."""
-    return source if is_list(source) else []
+def rows(source: object) -> Sequence[Any]:
+    """`source` if it is a list or alike, such as a repeated field of a protobuf message, else nothing."""
+    if is_list(source):
+        return source
+    found: Sequence[Any] = source if isinstance(source, Sequence) and not isinstance(source, (str, bytes)) else ()  # pyright: ignore[reportUnknownVariableType]
+    return found
 
 
 def raw_text(source: object) -> str:
@@ -117,7 +121,7 @@ def _numbers(value: object, depth: int) -> Any:
         return value if not isinstance(value, int) or abs(value) < 10**30 else "…"
     if isinstance(value, str) or depth == 0:
         return "…"
-    if is_list(value):
-        return [_numbers(item, depth - 1) for item in value[:16]]
+    if rows(value):
+        return [_numbers(item, depth - 1) for item in islice(rows(value), 16)]
     named = [(str(name)[:64], item) for name, item in list(members(value).items())[:32]]
     return {name: _numbers(item, depth - 1) for name, item in named if not name.startswith("_")}

@@ -46,6 +46,8 @@ def usage_reader(usage: object) -> Optional[Callable[[object], Optional[Usage]]]
         return bedrock.converse_usage
     if _has(usage, "cached_prompt_tokens", "cache_creation_tokens"):
         return crewai.event_usage
+    if _has(usage, "generation_token_count"):
+        return bedrock.llama_usage
     if _has(usage, "promptTokenCount", "prompt_token_count"):
         return gemini.content_usage
     if _has(usage, "prompt_tokens"):

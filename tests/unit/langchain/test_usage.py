@@ -167,7 +167,8 @@ def test_answers_from_the_cache(message: AIMessage, cached: bool) -> None:
 
 
 def test_text_models_report_all_prompts_with_the_first() -> None:
-    first = LLMResult(generations=[[Generation(text="a")]], llm_output={"token_usage": {"prompt_tokens": 9}})
+    tokens = {"prompt_tokens": 9, "total_tokens": 9}
+    first = LLMResult(generations=[[Generation(text="a")]], llm_output={"token_usage": tokens})
     other = LLMResult(generations=[[Generation(text="b")]], llm_output={"token_usage": {}})
     assert read_answer(first).usage == Usage(9, 0)
     assert not read_answer(first).counted_elsewhere

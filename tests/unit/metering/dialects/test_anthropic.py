@@ -126,6 +126,25 @@ def test_everything_that_changes_the_rates_is_in_the_tier(about: Any, tier: Opti
             },
             "token counts do not add up",
         ),
+        ({"input_tokens": 5, "output_tokens": None}, "token counts do not add up"),
+        (
+            {
+                "input_tokens": 5,
+                "output_tokens": 3,
+                "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 4},
+            },
+            "token counts do not add up",
+        ),
+        (
+            {
+                "input_tokens": 5,
+                "output_tokens": 3,
+                "cache_creation_input_tokens": 0,
+                "cache_creation": {"ephemeral_5m_input_tokens": 9},
+            },
+            "token counts do not add up",
+        ),
         (
             {"input_tokens": 5, "output_tokens": 3, "output_tokens_details": {"thinking_tokens": 4}},
             "token counts do not add up",

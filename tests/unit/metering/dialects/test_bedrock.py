@@ -1,5 +1,6 @@
 """Answers of Converse in the shapes that Amazon documents."""
 
+from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
@@ -66,10 +67,10 @@ def test_whatever_changes_the_rates_is_in_the_tier(about: Any, tier: Optional[st
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        ({"inputTokens": 1, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}]}, (5, 4, 4)),
-        ({"inputTokens": 1, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}] * 2}, (9, 8, 8)),
-        ({"inputTokens": 1, "cacheWriteInputTokens": None, "cacheDetails": None}, (1, 0, 0)),
-        ({"inputTokens": 1, "cacheWriteInputTokens": 4, "cacheDetails": []}, (5, 4, 0)),
+        ({"inputTokens": 1, "outputTokens": 0, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}]}, (5, 4, 4)),
+        ({"inputTokens": 1, "outputTokens": 0, "cacheDetails": [{"ttl": "5m", "inputTokens": 4}] * 2}, (9, 8, 8)),
+        ({"inputTokens": 1, "outputTokens": 0, "cacheWriteInputTokens": None, "cacheDetails": None}, (1, 0, 0)),
+        ({"inputTokens": 1, "outputTokens": 0, "cacheWriteInputTokens": 4, "cacheDetails": []}, (5, 4, 0)),
     ],
 )
 def test_details_that_may_be_missing(usage: Any, expected: Any) -> None:
@@ -83,9 +84,22 @@ def test_details_that_may_be_missing(usage: Any, expected: Any) -> None:
     "usage",
     [
         {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15, "cacheReadInputTokens": 8},
-        {"inputTokens": 10, "cacheWriteInputTokens": 4, "cacheDetails": [{"ttl": "5m", "inputTokens": 5}]},
-        {"inputTokens": "10"},
-        {"inputTokens": 10, "cacheReadInputTokens": 8, "cacheReadInputTokenCount": 9},
+        {
+            "inputTokens": 1,
+            "outputTokens": 1,
+            "cacheWriteInputTokens": 4,
+            "cacheDetails": [{"ttl": "5m", "inputTokens": 5}],
+        },
+        {
+            "inputTokens": 1,
+            "outputTokens": 1,
+            "cacheWriteInputTokens": 4,
+            "cacheDetails": [{"ttl": "1h", "inputTokens": 3}],
+        },
+        {"inputTokens": "10", "outputTokens": 1},
+        {"inputTokens": 10, "outputTokens": 1, "cacheReadInputTokens": 8, "cacheReadInputTokenCount": 9},
+        {"inputTokens": 10},
+        {"inputTokens": 10, "outputTokens": None, "totalTokens": None},
     ],
 )
 def test_what_cannot_be_true_is_flagged(usage: Any) -> None:
@@ -95,5 +109,27 @@ def test_what_cannot_be_true_is_flagged(usage: Any) -> None:
 
 
 def test_an_unknown_lifetime_is_a_kind_of_its_own() -> None:
-    found = usage_of({"usage": {"inputTokens": 1, "cacheDetails": [{"ttl": "1d", "inputTokens": 4}]}})
+    found = usage_of(
+        {"usage": {"inputTokens": 1, "outputTokens": 0, "cacheDetails": [{"ttl": "1d", "inputTokens": 4}]}}
+    )
     assert found == Usage(5, cache_write_tokens=4, other_kinds=("cache write 1d",))
+
+
+def test_details_in_any_sequence_are_read() -> None:
+    rows = (SimpleNamespace(ttl="1h", inputTokens=4),)
+    usage = SimpleNamespace(inputTokens=1, outputTokens=2, totalTokens=7, cacheWriteInputTokens=4, cacheDetails=rows)
+    assert usage_of(SimpleNamespace(usage=usage)) == Usage(5, 2, cache_write_tokens=4, cache_write_1h_tokens=4)
+
+
+def test_metas_models_count_beside_their_text() -> None:
+    answer = {"generation": "Hi", "prompt_token_count": 10, "generation_token_count": 20, "stop_reason": "stop"}
+    assert usage_of(answer) == Usage(10, 20)
+
+
+@pytest.mark.parametrize(
+    "counts", [{"prompt_token_count": 10}, {"prompt_token_count": 10, "generation_token_count": None}]
+)
+def test_metas_output_is_unknown_where_it_is_not_told(counts: Any) -> None:
+    found = usage_of({"generation": "Hi", **counts})
+    assert found is not None
+    assert found.problem == "token counts do not add up"

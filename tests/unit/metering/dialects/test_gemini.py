@@ -1,5 +1,7 @@
 """Answers in the shapes that Google documents, over HTTP and as objects of its client."""
 
+from collections import deque
+from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any, Optional
 
@@ -86,6 +88,14 @@ def test_the_tier_is_the_kind_of_traffic(about: Any, tier: Optional[str]) -> Non
         {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 99},
         {"promptTokenCount": 10, "candidatesTokenCount": 5, "cachedContentTokenCount": 11},
         {"promptTokenCount": "10", "candidatesTokenCount": 5},
+        {"promptTokenCount": 10, "responseTokenCount": 5},
+        {"candidatesTokenCount": 10},
+        {
+            "promptTokenCount": 10,
+            "candidatesTokenCount": 5,
+            "cachedContentTokenCount": 9,
+            "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 9}],
+        },
         {"promptTokenCount": 10, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 11}]},
         {"promptTokenCount": 10, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": "1"}]},
     ],
@@ -99,4 +109,29 @@ def test_what_cannot_be_true_is_flagged(usage: Any) -> None:
 
 @pytest.mark.parametrize("details", [None, [], {}, "many", [None], [{"modality": None}]])
 def test_missing_details_are_nothing(details: Any) -> None:
-    assert usage_of({"usageMetadata": {"promptTokenCount": 3, "promptTokensDetails": details}}) == Usage(3)
+    assert usage_of(
+        {"usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3, "promptTokensDetails": details}}
+    ) == Usage(3)
+
+
+class Modality(IntEnum):
+    """As protobuf has it."""
+
+    TEXT = 1
+    AUDIO = 3
+
+
+@pytest.mark.parametrize("kind", [list, tuple, deque])
+def test_modalities_of_protobuf_are_read(kind: Any) -> None:
+    rows = kind([SimpleNamespace(modality=Modality.AUDIO, token_count=9)])
+    counted = {"prompt_token_count": 10, "candidates_token_count": 5, "total_token_count": 15}
+    answer = SimpleNamespace(usage_metadata=SimpleNamespace(**counted, prompt_tokens_details=rows))
+    assert usage_of(answer) == Usage(10, 5, input_audio_tokens=9)
+
+
+def test_a_modality_that_cannot_be_read_is_not_taken_for_text() -> None:
+    rows = [{"modality": 3, "tokenCount": 9}]
+    found = usage_of(
+        {"usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "promptTokensDetails": rows}}
+    )
+    assert found == Usage(10, 5, other_kinds=("unknown",))

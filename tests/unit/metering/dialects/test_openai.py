@@ -140,6 +140,7 @@ def test_xai_counts_reasoning_beside_the_completion_and_its_total_shows_it() -> 
         {"prompt_token_details": {"cached_tokens": 768}},  # Mistral
         {"prompt_cache_hit_tokens": 768, "prompt_cache_miss_tokens": 33},  # DeepSeek
         {"cached_tokens": 768},  # Moonshot
+        {"cache_read_input_tokens": 768},  # LiteLLM
     ],
 )
 def test_cached_tokens_have_many_names(cached: Any) -> None:
@@ -163,6 +164,20 @@ def test_litellm_adds_what_was_written_to_the_prompt() -> None:
         cache_read_input_tokens=10,
     )
     assert usage_of(answer) == Usage(30, 3, cache_read_tokens=10, cache_write_tokens=15)
+
+
+def test_litellm_tells_how_long_is_kept_what_was_written() -> None:
+    lives = {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 10}
+    details = {"cached_tokens": 10, "cache_creation_tokens": 15, "cache_creation_token_details": lives}
+    found = usage_of(chat(prompt_tokens=30, completion_tokens=3, prompt_tokens_details=details))
+    assert found == Usage(
+        30, 3, cache_read_tokens=10, cache_write_tokens=15, cache_write_5m_tokens=5, cache_write_1h_tokens=10
+    )
+
+
+@pytest.mark.parametrize("provider", [{}, {"model": "text-embedding-3-small"}])
+def test_an_embedding_has_no_output_to_miss(provider: Any) -> None:
+    assert usage_of({"object": "list", "usage": {"prompt_tokens": 8}, **provider}) == Usage(8)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +223,10 @@ def test_missing_parts_are_nothing(details: Any) -> None:
         ({"prompt_tokens": 10, "completion_tokens": 1e300}, "token counts do not add up"),
         ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 11}}, "token counts do not add up"),
         ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": "4"}}, "token counts do not add up"),
+        ({"prompt_tokens": 10}, "token counts do not add up"),
+        ({"prompt_tokens": 10, "completion_tokens": None, "total_tokens": None}, "token counts do not add up"),
+        ({"prompt_tokens": 10, "completion_tokens": None, "total_tokens": 15}, "token counts do not add up"),
+        ({"input_tokens": 10, "output_tokens": None, "input_tokens_details": {}}, "token counts do not add up"),
         (
             {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 6}},
             "token counts do not add up",
