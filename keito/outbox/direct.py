@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Optional
 from keito import telemetry
 from keito.outbox.delivery import FlushReport
 from keito.outbox.destination import destination_of
-from keito.outbox.fate import Fate, advice, fate_after, is_silent
+from keito.outbox.fate import Fate, advice, fate_after, is_silent, pause_after
 from keito.outbox.record import BillingRecord, RecordKind
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class DirectDelivery:
     def _failed(self, item: _Kept, error: Exception) -> None:
         fate = fate_after(error)
         status: Optional[int] = getattr(error, "status_code", None)
-        wait: float = getattr(error, "retry_after", None) or 0.0
+        wait = pause_after(error) or 0.0
         with self._lock:
             item.fate, item.sending, item.error = fate, False, error if self._raises else None
             item.transient = fate is Fate.PENDING or status == 429

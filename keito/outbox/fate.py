@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Optional
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. One wrong header must not stop the bills for years, and to ask once an hour is no burden."""
 
 _OPERATOR_CAN_FIX = {401, 402, 403, 404, 429}
 
@@ -42,6 +46,12 @@ def fate_after(error: BaseException) -> Fate:
     # 408 is the server's own timeout: it says as little as a lost connection.
     refused = isinstance(status, int) and 400 <= status < 500 and status != 408
     return Fate.DEAD if refused else Fate.UNSURE
+
+
+def pause_after(error: BaseException) -> Optional[float]:
+    """Seconds for which Keito wants to be left alone, as far as it is believed; `None` if it did not say."""
+    asked: Optional[float] = getattr(error, "retry_after", None)
+    return None if asked is None else min(asked, LONGEST_PAUSE)
 
 
 def is_over(error: BaseException) -> bool:

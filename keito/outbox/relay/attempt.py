@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.fate import Fate, fate_after, is_down, is_over
+from keito.outbox.fate import Fate, fate_after, is_down, is_over, pause_after
 from keito.outbox.record import RecordKind
 from keito.outbox.relay.backoff import Backoff
 from keito.outbox.stored import RecordState, Settlement, StoredRecord
@@ -101,7 +101,7 @@ def _id_of(reply: Reply) -> str:
 
 def _failed(record: StoredRecord, error: Exception, quiet: float, backoff: Backoff) -> Attempt:
     status: Optional[int] = getattr(error, "status_code", None)
-    wait: Optional[float] = getattr(error, "retry_after", None)
+    wait = pause_after(error)
     fate = fate_after(error)
     if status == 409 and record.status_code != 409:
         # "In progress", or "used for another body": the listing decides. Refused again afterwards, it is dead.

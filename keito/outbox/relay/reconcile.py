@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from keito.outbox.fate import is_down
+from keito.outbox.fate import is_down, pause_after
 from keito.outbox.relay.backoff import Backoff
 from keito.outbox.relay.listing import IncompleteListingError, Listing
 from keito.outbox.stored import RecordState, Settlement, StoredRecord
@@ -72,7 +72,7 @@ def reconcile(
 
 
 def _in_doubt(records: Sequence[StoredRecord], error: Exception, delay: float) -> Reconciliation:
-    pause: Optional[float] = getattr(error, "retry_after", None)
+    pause = pause_after(error)
     reason = f"nobody can say whether it arrived: {error}"
     settlements = [
         Settlement(

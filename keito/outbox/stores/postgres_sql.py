@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from keito.outbox.fate import LONGEST_PAUSE
 from keito.outbox.stores.queries import Queries
 
 _FIRST_VERSION = (
@@ -151,6 +152,10 @@ SET_VERSION = "UPDATE store_version SET version = %(version)s"
 NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 NOTIFY = "SELECT pg_notify(%(channel)s, '')"
 
+_PAUSED = f"""pauses.destination = %(destination)s AND pauses.until > epoch()
+  AND pauses.until <= epoch() + {LONGEST_PAUSE}"""
+"""What would last longer than any pause was wished for before the clock was set back."""
+
 _COLUMNS = """key, kind, body, destination, run_id, project_id, spent_date, members, state, attempts, created_at,
   changed_at, not_before, sent_at, api_id, status_code, reason"""
 
@@ -163,10 +168,10 @@ QUERIES = Queries(
       ON CONFLICT (key) DO NOTHING
     """,
     undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state NOT IN ('delivered', 'withdrawn')",
-    to_send="""
+    to_send=f"""
       SELECT id FROM records
       WHERE destination = %(destination)s AND duty = 'send' AND not_before <= epoch()
-        AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.destination = %(destination)s AND until > epoch())
+        AND NOT EXISTS (SELECT 1 FROM pauses WHERE {_PAUSED})
       ORDER BY not_before, id LIMIT %(limit)s FOR UPDATE OF records SKIP LOCKED
     """,
     claim="""
@@ -300,11 +305,12 @@ QUERIES = Queries(
     prune_owners="""
       DELETE FROM owners WHERE lease_until < epoch() AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.owner = owners.owner)
     """,
-    pause="""
+    pause=f"""
       INSERT INTO pauses VALUES (%(destination)s, epoch() + %(seconds)s)
-      ON CONFLICT (destination) DO UPDATE SET until = greatest(pauses.until, excluded.until)
+      ON CONFLICT (destination) DO UPDATE
+        SET until = greatest(excluded.until, CASE WHEN {_PAUSED} THEN pauses.until END)
     """,
-    paused="SELECT until - epoch() FROM pauses WHERE destination = %(destination)s",
+    paused=f"SELECT until - epoch() FROM pauses WHERE {_PAUSED}",
     insert_share="""
       INSERT INTO shares (key, destination, name, ends_at, body)
       VALUES (%(key)s, %(destination)s, %(window)s, %(ends_at)s, %(body)s) ON CONFLICT (key) DO NOTHING

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
 from keito.outbox.errors import OutboxError
+from keito.outbox.fate import LONGEST_PAUSE
 from keito.outbox.record import BillingRecord
 from keito.outbox.stored import RecordState, Settlement, StoredRecord, WindowShare
 from keito.outbox.stores.database import Database, Row, Transaction
@@ -197,7 +198,8 @@ class SqlStore(SqlWindows, SqlJournal):
 
     def pause(self, destination: str, seconds: float) -> None:
         """See `Store.pause`."""
-        self._db.write(lambda tx: tx.run(self._sql.pause, destination=destination, seconds=seconds))
+        wished = min(seconds, LONGEST_PAUSE)
+        self._db.write(lambda tx: tx.run(self._sql.pause, destination=destination, seconds=wished))
 
     def paused(self, destination: str) -> float:
         """See `Store.paused`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keito.outbox.fate import LONGEST_PAUSE
 from keito.outbox.stores.queries import Queries
 
 APPLICATION_ID = 0x6B65746F
@@ -127,6 +128,9 @@ MIGRATIONS = (_FIRST_VERSION,)
 _COLUMNS = """key, kind, body, destination, run_id, project_id, spent_date, members, state, attempts, created_at,
   changed_at, not_before, sent_at, api_id, status_code, reason"""
 
+_PAUSED = f"pauses.destination = :destination AND until > :now AND until <= :now + {LONGEST_PAUSE}"
+"""What would last longer than any pause was wished for before the clock was set back."""
+
 _IDS = "(SELECT value FROM json_each(:ids))"
 
 QUERIES = Queries(
@@ -138,10 +142,10 @@ QUERIES = Queries(
       ON CONFLICT (key) DO NOTHING
     """,
     undelivered="SELECT coalesce(sum(number), 0) FROM tallies WHERE state NOT IN ('delivered', 'withdrawn')",
-    to_send="""
+    to_send=f"""
       SELECT id FROM records
       WHERE destination = :destination AND duty = 'send' AND not_before <= :now
-        AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.destination = :destination AND until > :now)
+        AND NOT EXISTS (SELECT 1 FROM pauses WHERE {_PAUSED})
       ORDER BY not_before, id LIMIT :limit
     """,
     claim=f"""
@@ -257,11 +261,11 @@ QUERIES = Queries(
     prune_owners="""
       DELETE FROM owners WHERE lease_until < :now AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.owner = owners.owner)
     """,
-    pause="""
+    pause=f"""
       INSERT INTO pauses VALUES (:destination, :now + :seconds)
-      ON CONFLICT (destination) DO UPDATE SET until = max(until, excluded.until)
+      ON CONFLICT (destination) DO UPDATE SET until = max(excluded.until, CASE WHEN {_PAUSED} THEN until ELSE 0 END)
     """,
-    paused="SELECT until - :now FROM pauses WHERE destination = :destination",
+    paused=f"SELECT until - :now FROM pauses WHERE {_PAUSED}",
     insert_share="""
       INSERT INTO shares (key, destination, name, ends_at, body)
       VALUES (:key, :destination, :window, :ends_at, :body) ON CONFLICT (key) DO NOTHING

@@ -293,6 +293,26 @@ def test_what_a_killed_relay_was_asking_for_others_ask_for_at_once(store, record
     assert sorted(keys(store.claim_unsure(HERE, "other", 5, 60))) == ["a", "b"]
 
 
+def test_no_pause_is_for_good(store, record):
+    store.add([record("a")], HERE)
+    store.pause(HERE, 1e12)
+    assert store.claim(HERE, "me", 1, 60) == []
+    assert 3500 < store.paused(HERE) <= 3600
+
+
+def test_a_pause_does_not_last_until_a_clock_that_was_set_back_has_come_to_where_it_was(tmp_path, record, monkeypatch):
+    store = open_store(f"sqlite:///{tmp_path / 'outbox.db'}")
+    store.pause(HERE, 60)
+    now = time.time
+    monkeypatch.setattr("keito.outbox.stores.sqlite_database.time.time", lambda: now() - 10 * 3600)
+    assert store.paused(HERE) == 0
+    store.add([record("waits")], HERE)
+    assert keys(store.claim(HERE, "me", 5, 60)) == ["waits"]
+    store.pause(HERE, 30)
+    assert 25 < store.paused(HERE) <= 30
+    store.close()
+
+
 def test_records_do_not_wait_until_a_clock_that_was_set_back_has_come_to_where_it_was(tmp_path, record, monkeypatch):
     store = open_store(f"sqlite:///{tmp_path / 'outbox.db'}")
     store.add([record("sent"), record("in doubt")], HERE)

@@ -103,3 +103,18 @@ def test_the_bytes_of_a_record_are_the_same_each_time(make: Any, records: Any, k
     assert first["body"] == second["body"]
     assert json.loads(store.find(key="run-0")[0].body)["hours"] == 0.25
     assert first["headers"]["idempotency-key"] == second["headers"]["idempotency-key"] == "run-0"
+
+
+@pytest.mark.parametrize("asked", ["1e12", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_one_wrong_header_does_not_stop_the_bills_for_years(
+    status: int, asked: str, make: Any, records: Any, store: Any, until: Any, keito_sandbox: Any
+) -> None:
+    keito_sandbox.faults.add("status", method="POST", status=status, headers={"Retry-After": asked}, times=1)
+    delivery = make(timeout=0.5, quiet=0.3)
+    delivery.deliver(records(1))
+    until(lambda: store.paused(delivery.destination))
+    delivery.flush(1)
+    assert 3500 < store.paused(delivery.destination) <= 3600
+    (refused,) = store.find(key="run-0")
+    assert refused.not_before - store.now() <= 3600
