@@ -44,7 +44,7 @@ def call_of(
         answer.tier,
         answer.cached,
         None if error is None else type(error).__name__,
-        None,
+        answer.cost,
         response_id,
         "chat",
         error is not None and usage is not None,

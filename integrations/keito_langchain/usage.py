@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from langchain_core.outputs import LLMResult
 from keito.metering import Usage
 from keito.metering.dialects import langchain, usage_of
 from keito_langchain.counted import plain_usage
+from keito_langchain.raw import cost_in, raw_usage, tier_in, with_kinds
 
 _NOTHING: dict[str, Any] = {}
 _SHORTEST_NAME = 3
@@ -31,6 +33,7 @@ class Answer:
         started: There was an answer, whole or in parts.
         counted_elsewhere: The usage is an empty dictionary, as on all but the first prompt of a text model.
         response_id: The provider's id of the answer. Streams of many models have none.
+        cost: What the provider says that it cost, in US dollars.
     """
 
     usage: Optional[Usage] = None
@@ -41,6 +44,7 @@ class Answer:
     started: bool = False
     counted_elsewhere: bool = False
     response_id: Optional[str] = None
+    cost: Optional[Decimal] = None
 
 
 def read_answer(response: Optional[LLMResult]) -> Answer:
@@ -57,8 +61,9 @@ def read_answer(response: Optional[LLMResult]) -> Answer:
     output: dict[str, Any] = response.llm_output or _NOTHING
     counted: Optional[Mapping[str, Any]] = getattr(message, "usage_metadata", None)
     plain = plain_usage(counted)
-    return Answer(
-        plain or (langchain.metadata_usage(counted) if counted else _reported(about, output)),
+    raw = raw_usage(about, output)
+    answer = Answer(
+        plain or (langchain.metadata_usage(counted) if counted else usage_of(raw) if raw else None),
         _name(about.get("model_provider")),
         _name(about.get("model_name") or about.get("model") or output.get("model_name") or output.get("model")),
         _name(about.get("service_tier")) or (None if plain is not None else langchain.tier_of(counted)),
@@ -67,6 +72,16 @@ def read_answer(response: Optional[LLMResult]) -> Answer:
         output.get("token_usage") == {},
         _response_id(message, about, output),
     )
+    if raw or "cost" in about:
+        _add(answer, raw, about)
+    return answer
+
+
+def _add(answer: Answer, raw: object, about: Mapping[str, Any]) -> None:
+    """Add what only the provider's own report says."""
+    answer.usage = with_kinds(answer.usage, raw)
+    answer.tier = answer.tier or tier_in(raw)
+    answer.cost = cost_in(raw, about)
 
 
 def _name(value: object) -> Optional[str]:
@@ -92,12 +107,6 @@ def _response_id(message: Optional[BaseMessage], about: Mapping[str, Any], outpu
     if (own is None or own.startswith("lc_run--")) and not about.get("id") and not output.get("id"):
         return None  # only LangChain's own id: the usual case, decided quickly
     return langchain.response_id(message, output)
-
-
-def _reported(about: Mapping[str, Any], output: Mapping[str, Any]) -> Optional[Usage]:
-    """Tokens from a provider's own dictionary, in whichever dialect it is."""
-    raw = about.get("token_usage") or about.get("usage") or output.get("token_usage") or output.get("usage")
-    return None if raw is None else usage_of(raw)
 
 
 def _is_refusal(about: Mapping[str, Any]) -> bool:

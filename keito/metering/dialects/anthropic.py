@@ -25,7 +25,7 @@ def about(answer: object, usage: object) -> Report:
     return Report(
         usage=message_usage(usage),
         model=text(field(answer, "model")),
-        tier=_tier(usage),
+        tier=tier_of(usage),
         response_id=text(field(answer, "id")),
     )
 
@@ -41,7 +41,7 @@ def message_usage(usage: object) -> Optional[Usage]:
         counts.one_of(written, short + long)
     plain, made = counts.sums(field(counts.source, "input_tokens"), field(counts.source, "output_tokens"))
     return counts.usage(
-        _beside(counts)
+        beside(counts)
         | counts.others(counts.part("cache_creation"), {"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"}),
         input_tokens=plain + read + written,
         output_tokens=made,
@@ -65,7 +65,7 @@ def _given(usage: object) -> dict[str, Any]:
     return {name: value for name, value in members(usage).items() if value is not None}
 
 
-def _beside(counts: Counts) -> set[str]:
+def beside(counts: Counts) -> set[str]:
     """Kinds that cost something beside the tokens: web searches, and what ran in other models or in compactions.
 
     https://docs.anthropic.com/en/docs/build-with-claude/compaction: those tokens are not in the sums.
@@ -75,7 +75,7 @@ def _beside(counts: Counts) -> set[str]:
     return searches | {f"{part} iteration" for part in parts if part and part != "message"}
 
 
-def _tier(usage: object) -> Optional[str]:
+def tier_of(usage: object) -> Optional[str]:
     """The tier, the fast mode and the place of inference: each of them changes the rates.
 
     https://docs.anthropic.com/en/docs/about-claude/pricing
