@@ -30,7 +30,11 @@ class _Switch:
     def __init__(self) -> None:
         self.handler: Optional[KeitoCallbackHandler] = None
         self._tried: Optional[str] = None
-        self._lock = threading.Lock()
+        self.renew()
+
+    def renew(self) -> None:
+        """After a fork, the lock may be held by a thread that is not there."""
+        self._lock = threading.RLock()
 
     def get(self) -> Optional[KeitoCallbackHandler]:
         return self.handler or self._of_environment()
@@ -39,10 +43,10 @@ class _Switch:
         value = os.environ.get(VARIABLE)
         if value is None or value == self._tried or value.strip().lower() in _OFF:
             return None
-        with self._lock:
+        with self._lock:  # runs that start meanwhile in other threads wait for the handler: they are to be billed, too
             if self.handler is None and self._tried != value:
-                self._tried = value
                 self._try()
+                self._tried = value
         return self.handler
 
     def _try(self) -> None:
@@ -55,6 +59,9 @@ class _Switch:
 
 
 _switch = _Switch()
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_switch.renew)
 
 
 @functools.cache  # LangChain keeps every hook for ever

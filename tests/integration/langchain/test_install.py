@@ -106,6 +106,32 @@ def test_a_variable_without_configuration_breaks_no_agent_and_is_said_once(
     assert len([line for line in caplog.messages if "KEITO_LANGCHAIN is set, but nothing is billed" in line]) == 1
 
 
+def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
+    environment: None, model: Any, bill: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def make() -> KeitoCallbackHandler:  # as slowly as with all that it imports
+        begun.set()
+        assert gate.wait(30)
+        return KeitoCallbackHandler()
+
+    monkeypatch.setattr(installing, "KeitoCallbackHandler", make)
+    monkeypatch.setattr("keito_langchain.installing._switch._tried", None)
+    monkeypatch.setenv("KEITO_LANGCHAIN", "1")
+    first, second = (threading.Thread(target=model().invoke, args=("hi",)) for _ in range(2))
+    first.start()
+    assert begun.wait(30)
+    second.start()
+    second.join(0.2)  # it has to wait: without the handler it would be over soon
+    gate.set()
+    first.join()
+    second.join()
+    assert installing._switch.handler is not None
+    assert installing._switch.handler.flush().complete
+    assert bill().tokens == [(1000, 100)] * 2
+
+
 def test_installing_without_configuration_says_what_to_set() -> None:
     with pytest.raises(ValueError, match="KEITO_PROJECT_ID"):
         keito_langchain.install()
