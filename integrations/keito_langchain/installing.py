@@ -30,11 +30,15 @@ class _Switch:
     def __init__(self) -> None:
         self.handler: Optional[KeitoCallbackHandler] = None
         self._tried: Optional[str] = None
-        self.renew()
-
-    def renew(self) -> None:
-        """After a fork, the lock may be held by a thread that is not there."""
+        self._making: Optional[str] = None
         self._lock = threading.RLock()
+
+    def forked(self) -> None:
+        """A thread that was making the handler is not here, but what it was importing is locked for ever."""
+        self._lock = threading.RLock()
+        if self._making is not None:
+            self._tried, self._making = self._making, None
+            _not_billed("the process was forked before there was a handler")
 
     def get(self) -> Optional[KeitoCallbackHandler]:
         return self.handler or self._of_environment()
@@ -45,23 +49,28 @@ class _Switch:
             return None
         with self._lock:  # runs that start meanwhile in other threads wait for the handler: they are to be billed, too
             if self.handler is None and self._tried != value:
+                self._making = value
                 self._try()
-                self._tried = value
+                self._tried, self._making = value, None
         return self.handler
 
     def _try(self) -> None:
         try:
             self.handler = KeitoCallbackHandler()
         except Exception as error:  # the agent never breaks
-            import logging  # noqa: PLC0415
+            _not_billed(error)
 
-            logging.getLogger("keito.billing").error("%s is set, but nothing is billed: %s", VARIABLE, error)
+
+def _not_billed(why: object) -> None:
+    import logging  # noqa: PLC0415
+
+    logging.getLogger("keito.billing").error("%s is set, but nothing is billed: %s", VARIABLE, why)
 
 
 _switch = _Switch()
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_switch.renew)
+    os.register_at_fork(after_in_child=_switch.forked)
 
 
 @functools.cache  # LangChain keeps every hook for ever

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -130,6 +132,32 @@ def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
     assert installing._switch.handler is not None
     assert installing._switch.handler.flush().complete
     assert bill().tokens == [(1000, 100)] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_process_that_is_forked_while_a_variable_installs_it_does_not_wait_for_ever(
+    environment: None, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def make() -> KeitoCallbackHandler:
+        begun.set()
+        assert gate.wait(30)
+        return KeitoCallbackHandler()
+
+    monkeypatch.setattr(installing, "KeitoCallbackHandler", make)
+    monkeypatch.setattr("keito_langchain.installing._switch._tried", None)
+    monkeypatch.setenv("KEITO_LANGCHAIN", "1")
+    thread = threading.Thread(target=model().invoke, args=("hi",))
+    thread.start()
+    assert begun.wait(30)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if model().invoke("hi").content == "ok" else 1)
+    gate.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_installing_without_configuration_says_what_to_set() -> None:
