@@ -158,6 +158,8 @@ def test_a_process_that_is_forked_while_a_variable_installs_it_does_not_wait_for
     gate.set()
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
+    assert installing._switch.handler is not None
+    assert installing._switch.handler.flush().complete  # the sandbox is the next test's, too
 
 
 def test_installing_without_configuration_says_what_to_set() -> None:
