@@ -46,9 +46,9 @@ def program_environment() -> "Callable[..., dict[str, str]]":
 
 
 @pytest.fixture
-def sandbox_environment(keito_sandbox: Any, program_environment: "Callable[..., dict[str, str]]") -> Any:
-    """The environment of a program that bills to the sandbox, with further variables."""
-    places = {
+def sandbox_places(keito_sandbox: Any) -> "dict[str, str]":
+    """The variables by which a program bills to the sandbox."""
+    return {
         "KEITO_BASE_URL": keito_sandbox.url,
         "KEITO_API_KEY": keito_sandbox.api_key,
         "KEITO_ACCOUNT_ID": keito_sandbox.account_id,
@@ -56,7 +56,12 @@ def sandbox_environment(keito_sandbox: Any, program_environment: "Callable[..., 
         "KEITO_TASK_ID": keito_sandbox.task_id,
         "KEITO_EXPENSE_CATEGORY_ID": keito_sandbox.expense_category_id,
     }
-    return lambda **variables: program_environment(**{**places, **variables})
+
+
+@pytest.fixture
+def sandbox_environment(sandbox_places: Any, program_environment: "Callable[..., dict[str, str]]") -> Any:
+    """The environment of a program that bills to the sandbox, with further variables."""
+    return lambda **variables: program_environment(**{**sandbox_places, **variables})
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from keito.billing.policy import BillingPolicy
+from keito.billing.policy_checks import REQUIRED
 from keito.cli.checks.finding import Finding, ok, problem, warning
 from keito.pricing.listed import how_to_install
 
@@ -18,7 +19,7 @@ def check_policy(policy: Mapping[str, Any]) -> Iterator[Finding]:
     Args:
         policy: The fields that are set. Whether ids are missing is said where ids are looked for.
     """
-    ids: dict[str, Any] = {field: policy.get(field) or "missing" for field in ("project_id", "task_id")}
+    ids: dict[str, Any] = {field: policy.get(field) or "missing" for field in REQUIRED}
     try:
         BillingPolicy(**{**policy, **ids})
     except ValueError as error:

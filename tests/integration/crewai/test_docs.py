@@ -13,22 +13,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "crewai.md"
 FENCE = re.compile(r"^```python\n(.*?)^```\n\nIt prints:\n\n^```text\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
-def test_its_program_prints_what_the_page_says(keito_sandbox: Any) -> None:
+def test_its_program_prints_what_the_page_says(sandbox_places: Any) -> None:
     ((code, output),) = FENCE.findall(PAGE.read_text(encoding="utf-8"))
-    account = {
-        "KEITO_BASE_URL": keito_sandbox.url,
-        "KEITO_API_KEY": keito_sandbox.api_key,
-        "KEITO_ACCOUNT_ID": keito_sandbox.account_id,
-        "KEITO_PROJECT_ID": keito_sandbox.project_id,
-        "KEITO_TASK_ID": keito_sandbox.task_id,
-        "KEITO_EXPENSE_CATEGORY_ID": keito_sandbox.expense_category_id,
-    }
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         timeout=100,
-        env={**os.environ, **account},
+        env={**os.environ, **sandbox_places},
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, output), done.stderr

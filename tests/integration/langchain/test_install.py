@@ -32,16 +32,8 @@ def uninstalled() -> Iterator[None]:
 
 
 @pytest.fixture
-def environment(keito_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "KEITO_BASE_URL": keito_sandbox.url,
-        "KEITO_API_KEY": keito_sandbox.api_key,
-        "KEITO_ACCOUNT_ID": keito_sandbox.account_id,
-        "KEITO_PROJECT_ID": keito_sandbox.project_id,
-        "KEITO_TASK_ID": keito_sandbox.task_id,
-        "KEITO_EXPENSE_CATEGORY_ID": keito_sandbox.expense_category_id,
-        "KEITO_OUTBOX_URL": "memory://",
-    }.items():
+def environment(sandbox_places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**sandbox_places, "KEITO_OUTBOX_URL": "memory://"}.items():
         monkeypatch.setenv(name, value)
 
 
@@ -108,12 +100,12 @@ def test_a_variable_without_configuration_breaks_no_agent_and_is_said_once(
     assert len([line for line in caplog.messages if "KEITO_LANGCHAIN is set, but nothing is billed" in line]) == 1
 
 
-def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
-    environment: None, model: Any, bill: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def slow_installation(environment: None, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """The variable is set, and its handler takes as long as with all that it imports: begun, until the gate opens."""
     begun, gate = threading.Event(), threading.Event()
 
-    def make() -> KeitoCallbackHandler:  # as slowly as with all that it imports
+    def make() -> KeitoCallbackHandler:
         begun.set()
         assert gate.wait(30)
         return KeitoCallbackHandler()
@@ -121,6 +113,13 @@ def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
     monkeypatch.setattr(installing, "KeitoCallbackHandler", make)
     monkeypatch.setattr("keito_langchain.installing._switch._tried", None)
     monkeypatch.setenv("KEITO_LANGCHAIN", "1")
+    return begun, gate
+
+
+def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
+    slow_installation: Any, model: Any, bill: Any
+) -> None:
+    begun, gate = slow_installation
     first, second = (threading.Thread(target=model().invoke, args=("hi",)) for _ in range(2))
     first.start()
     assert begun.wait(30)
@@ -136,18 +135,9 @@ def test_runs_that_begin_while_a_variable_installs_it_are_billed_too(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_process_that_is_forked_while_a_variable_installs_it_does_not_wait_for_ever(
-    environment: None, model: Any, monkeypatch: pytest.MonkeyPatch
+    slow_installation: Any, model: Any
 ) -> None:
-    begun, gate = threading.Event(), threading.Event()
-
-    def make() -> KeitoCallbackHandler:
-        begun.set()
-        assert gate.wait(30)
-        return KeitoCallbackHandler()
-
-    monkeypatch.setattr(installing, "KeitoCallbackHandler", make)
-    monkeypatch.setattr("keito_langchain.installing._switch._tried", None)
-    monkeypatch.setenv("KEITO_LANGCHAIN", "1")
+    begun, gate = slow_installation
     thread = threading.Thread(target=model().invoke, args=("hi",))
     thread.start()
     assert begun.wait(30)
